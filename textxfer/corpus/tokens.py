@@ -1,0 +1,255 @@
+"""Playthroughs become packed blocks of tokens on disk.
+
+A playthrough is one document where it fits the model's context. Where it does
+not, it becomes several: each scored turn keeps its whole path where path and
+turn fit, else at least half a context of it. What is repeated for its context
+alone is not scored, so every scored piece of text counts once an epoch.
+
+Documents are packed into blocks; a block's ``documents`` are the lengths of
+what lies in it, one after another, and ``scored`` are flat pairs [start, end)
+of positions whose token counts in the loss. The first token of a document has
+nothing before it and is never scored.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from textxfer.corpus.render import pieces
+from textxfer.errors import CorpusError
+from textxfer.story import Playthrough
+
+if TYPE_CHECKING:
+    import datasets
+    from tokenizers import Tokenizer
+
+IGNORED = -100
+
+
+@dataclass(slots=True)
+class Document:
+    """Tokens that may see each other: ids (n,), and which of them are scored (n,)."""
+
+    ids: np.ndarray
+    scored: np.ndarray
+    scored_bytes: int = 0  # UTF-8 bytes of the scored tokens
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSet:
+    """Blocks on disk: columns input_ids, documents, scored, scored_bytes."""
+
+    blocks: datasets.Dataset
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, folder: Path) -> TokenSet:
+        """Raises CorpusError where the folder is not a whole token set."""
+        import datasets
+
+        manifest = folder / "manifest.json"
+        if not manifest.is_file():
+            raise CorpusError(f"{folder} holds no finished tokens (its manifest.json is missing).")
+        return cls(datasets.Dataset.load_from_disk(str(folder)), json.loads(manifest.read_text()))
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """A ``tokenizer.json`` in which special tokens typed by people stay text."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def token_bytes(tokenizer: Tokenizer) -> np.ndarray:
+    """UTF-8 bytes that each token stands for, (V,) int64; special tokens stand for none.
+
+    A byte-level BPE writes each byte as one printable character, so a token's
+    bytes are its characters (Radford et al. 2019, section 2.2).
+    """
+    size = tokenizer.get_vocab_size(with_added_tokens=True)
+    lengths = np.zeros(size, dtype=np.int64)
+    special = {int(i) for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    byte_level = "ByteLevel" in str(type(tokenizer.decoder).__name__)
+    for token, index in tokenizer.get_vocab(with_added_tokens=True).items():
+        if index in special:
+            continue
+        if byte_level:
+            lengths[index] = len(token)
+        elif token.startswith("<0x") and len(token) == 6:
+            lengths[index] = 1
+        else:
+            lengths[index] = len(token.replace("▁", " ").encode())
+    return lengths
+
+
+def _pieces(walk: Playthrough, tokenizer: Tokenizer) -> list[tuple[np.ndarray, int, bool]]:
+    """Token ids of each piece with its turn and whether it is prose."""
+    parts = pieces(walk)
+    encoded = tokenizer.encode_batch_fast([p.text for p in parts], add_special_tokens=False)
+    return [
+        (np.asarray(e.ids, dtype=np.int32), p.turn, p.kind == "prose")
+        for e, p in zip(encoded, parts, strict=True)
+    ]
+
+
+def documents(
+    walk: Playthrough, tokenizer: Tokenizer, *, context: int, end_of_text: int, prose_only: bool, lengths: np.ndarray
+) -> Iterable[Document]:
+    """The documents of one playthrough, each of at most ``context`` tokens.
+
+    prose_only: score only prose and end of text, not the actions before it
+    (validation: an action is what the player gives).
+    """
+    turn_ids: list[list[np.ndarray]] = [[] for _ in walk.turns]
+    turn_scored: list[list[np.ndarray]] = [[] for _ in walk.turns]
+    for ids, turn, prose in _pieces(walk, tokenizer):
+        counts = walk.turns[turn].scored and (prose or not prose_only)
+        turn_ids[turn].append(ids)
+        turn_scored[turn].append(np.full(len(ids), counts))
+    if walk.ends and walk.turns:
+        turn_ids[-1].append(np.asarray([end_of_text], dtype=np.int32))
+        turn_scored[-1].append(np.asarray([walk.turns[-1].scored]))
+
+    ids = np.concatenate([a for turn in turn_ids for a in turn]) if walk.turns else np.zeros(0, np.int32)
+    scored = np.concatenate([a for turn in turn_scored for a in turn]) if walk.turns else np.zeros(0, bool)
+    ends = np.cumsum([sum(len(a) for a in turn) for turn in turn_ids])
+    starts = np.concatenate([[0], ends[:-1]])
+    for start, first, end in windows(starts, ends, [bool(s[a:b].any()) for s, a, b in _each(scored, starts, ends)], context):
+        counted = scored[start:end].copy()
+        counted[: max(first - start, 1)] = False
+        if counted.any():
+            yield Document(ids[start:end], counted, int(lengths[ids[start:end][counted]].sum()))
+
+
+def _each(array: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Iterable[tuple[np.ndarray, int, int]]:
+    return ((array, int(a), int(b)) for a, b in zip(starts, ends, strict=True))
+
+
+def windows(
+    starts: np.ndarray, ends: np.ndarray, wanted: Sequence[bool], context: int
+) -> list[tuple[int, int, int]]:
+    """Cut a document of turns into windows (start, first, end) of at most ``context`` positions.
+
+    A window shows [start, end) and scores from ``first``. It begins at the
+    start of the document while that fits, else at the start of a turn that
+    leaves at least half a context before ``first`` (fewer where a turn alone
+    needs the room). A turn longer than a context is cut where it must be.
+    """
+    result: list[tuple[int, int, int]] = []
+    done = 0  # everything before this position has been dealt with
+    turns = len(wanted)
+    i = 0
+    while i < turns:
+        if not wanted[i] or ends[i] <= done:
+            i += 1
+            continue
+        first = max(int(starts[i]), done)
+        if ends[i] <= context:
+            start = 0
+        else:
+            room = max(context - int(ends[i] - first), 1)  # what may stand before it
+            keep = min(room, max(context // 2, 1)) if ends[i] - first < context else 1
+            earliest = max(first - room, 0)
+            # the turn that starts nearest before first - keep, if that is not too early
+            at = int(starts[bisect.bisect_right(starts.tolist(), max(first - keep, 0)) - 1])
+            start = at if at >= earliest else max(first - keep, 0)
+        end, j = min(int(ends[i]), start + context), i + 1
+        while end == ends[j - 1] and j < turns and ends[j] <= start + context:
+            end, j = int(ends[j]), j + 1
+        result.append((start, first, end))
+        done = end
+    return result
+
+
+def pack(lengths: Sequence[int], context: int) -> list[list[int]]:
+    """Best-fit decreasing bin packing: indices of the documents of each block."""
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    blocks: list[list[int]] = []
+    room: list[tuple[int, int]] = []  # (free positions, block), sorted
+    for i in order:
+        at = bisect.bisect_left(room, (lengths[i], -1))
+        if at == len(room):
+            blocks.append([i])
+            free, block = context - lengths[i], len(blocks) - 1
+        else:
+            free, block = room.pop(at)
+            blocks[block].append(i)
+            free -= lengths[i]
+        if free > 1:
+            bisect.insort(room, (free, block))
+    return blocks
+
+
+def write(
+    walks: Iterable[Playthrough],
+    tokenizer: Tokenizer,
+    folder: Path,
+    *,
+    context: int,
+    end_of_text: int,
+    prose_only: bool = False,
+) -> TokenSet:
+    """Tokenise, cut, pack and store; the manifest is written last.
+
+    Raises CorpusError when nothing is left to score.
+    """
+    import datasets
+
+    lengths = token_bytes(tokenizer)
+    docs: list[Document] = []
+    for walk in walks:
+        docs += documents(
+            walk, tokenizer, context=context, end_of_text=end_of_text, prose_only=prose_only, lengths=lengths
+        )
+    if not docs:
+        raise CorpusError("The corpus leaves no text to learn from; give it more than a few words.")
+    rows = [_block([docs[i] for i in block]) for block in pack([len(d.ids) for d in docs], context)]
+    features = datasets.Features(
+        {
+            "input_ids": datasets.List(datasets.Value("int32")),
+            "documents": datasets.List(datasets.Value("int32")),
+            "scored": datasets.List(datasets.Value("int32")),
+            "scored_bytes": datasets.Value("int64"),
+        }
+    )
+    table = datasets.Dataset.from_list(rows, features=features)
+    datasets.disable_progress_bars()
+    table.save_to_disk(str(folder))
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(np.asarray(row["input_ids"], dtype="<i4").tobytes())
+    positions = sum(len(d.ids) for d in docs)
+    manifest = {
+        "context": context,
+        "blocks": len(rows),
+        "documents": len(docs),
+        "tokens": positions,
+        "scored_tokens": sum(int(d.scored.sum()) for d in docs),
+        "scored_bytes": sum(d.scored_bytes for d in docs),
+        "filled": round(positions / (len(rows) * context), 4),
+        "tokenizer_sha256": hashlib.sha256(tokenizer.to_str().encode()).hexdigest(),
+        "ids_sha256": digest.hexdigest(),
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    return TokenSet(table, manifest)
+
+
+def _block(docs: Sequence[Document]) -> dict[str, Any]:
+    flags = np.concatenate([d.scored for d in docs]).astype(np.int8)
+    turns = np.flatnonzero(np.diff(np.concatenate([[0], flags, [0]])))  # start, end, start, end, …
+    return {
+        "input_ids": np.concatenate([d.ids for d in docs]),
+        "documents": [len(d.ids) for d in docs],
+        "scored": turns,
+        "scored_bytes": sum(d.scored_bytes for d in docs),
+    }
