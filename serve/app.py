@@ -78,9 +78,7 @@ def create_app(settings: Settings, on_loaded: Loaded | None = None) -> FastAPI:
     return app
 
 
-async def _load(
-    app: FastAPI, settings: Settings, on_loaded: Callable[[TextxferError | None], None] | None
-) -> None:
+async def _load(app: FastAPI, settings: Settings, on_loaded: Loaded | None) -> None:
     failed: TextxferError | None = None
     try:
         store = await Store.open(settings.database)

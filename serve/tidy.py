@@ -39,7 +39,7 @@ def settled(prose: str) -> str:
 def is_whole(prose: str) -> bool:
     """Whether ``prose`` ends where a sentence ends."""
     prose = prose.rstrip()
-    return next(_ends(prose), 0) == len(prose)
+    return next(_ends(prose), -1) == len(prose)
 
 
 def _ends(prose: str) -> Iterator[int]:

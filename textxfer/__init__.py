@@ -1,9 +1,9 @@
 """textxfer: a small shelf of stories becomes a playable world.
 
-    import textxfer
+import textxfer
 
-    run = textxfer.train("corpus/", base="gpt2", method="lora")
-    print(run.generate("You open the gate."))
+run = textxfer.train("corpus/", base="gpt2", method="lora")
+print(run.generate("You open the gate."))
 """
 
 from __future__ import annotations

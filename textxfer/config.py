@@ -9,6 +9,7 @@ run's ``run.yaml``, so that a resumed run cannot drift.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -24,52 +25,53 @@ class _Section(BaseModel):
 
 
 class DataConfig(_Section):
-    context: int | None = Field(None, ge=16, description="tokens in a block; None: the model's, at most 1024")
-    validation: float = Field(0.1, gt=0, lt=0.9, description="share of the words held out")
+    context: int | None = Field(default=None, ge=16, description="tokens in a block; None: the model's, at most 1024")
+    validation: float = Field(default=0.1, gt=0, lt=0.9, description="share of the words held out")
     holdout: list[str] = Field(default_factory=list, description="stories held out whole, by id, title or author")
-    seed: int = Field(0, description="of the split and the walks")
-    straight_quotes: float = Field(0.0, ge=0, le=1, description="share of stories whose quotes are straightened")
-    eval_tokens: int = Field(50_000, ge=100, description="scored tokens of the fixed evaluation set, at most")
+    keep: float = Field(default=1.0, ge=0, le=1, description="share of a context kept of a path too long to fit")
+    seed: int = Field(default=0, description="of the split and the walks")
+    straight_quotes: float = Field(default=0.0, ge=0, le=1, description="share of stories with straightened quotes")
+    eval_tokens: int = Field(default=50_000, ge=100, description="scored tokens of the fixed evaluation set, at most")
 
 
 class OptimConfig(_Section):
     name: Literal["adamw", "muon"] = "adamw"
-    lr: float | None = Field(None, gt=0, description="peak learning rate; None: the method's own")
-    weight_decay: float = Field(0.01, ge=0)
+    lr: float | None = Field(default=None, gt=0, description="peak learning rate; None: the method's own")
+    weight_decay: float = Field(default=0.01, ge=0)
     betas: tuple[float, float] = (0.9, 0.95)
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    dropout: float = Field(0.1, ge=0, lt=1, description="of embeddings and residuals")
-    tokens_per_step: int | None = Field(None, ge=16, description="positions a step; None: 16384, on a CPU 4096")
-    micro_batch: int | None = Field(None, ge=1, description="blocks that go through the model at once")
-    max_skipped: int = Field(10, ge=1, description="non-finite steps in a row that end the run")
+    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="of embeddings and residuals")
+    tokens_per_step: int | None = Field(default=None, ge=16, description="positions a step; None: 16384, on a CPU 4096")
+    micro_batch: int | None = Field(default=None, ge=1, description="blocks that go through the model at once")
+    max_skipped: int = Field(default=10, ge=1, description="non-finite steps in a row that end the run")
 
 
 class ScheduleConfig(_Section):
     name: str = "cosine"
-    steps: int | None = Field(None, ge=0, description="None: from epochs")
-    epochs: float = Field(4.0, gt=0, description="passes over the training blocks, where steps is None")
-    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps")
-    final: float = Field(0.1, ge=0, le=1, description="last learning rate as a share of the peak")
+    steps: int | None = Field(default=None, ge=0, description="None: from epochs")
+    epochs: float = Field(default=4.0, gt=0, description="passes over the training blocks, where steps is None")
+    warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the steps")
+    final: float = Field(default=0.1, ge=0, le=1, description="last learning rate as a share of the peak")
 
 
 class PrecisionConfig(_Section):
     dtype: Literal["auto", "float32", "bf16", "fp16"] = "auto"
-    threads: int | None = Field(None, ge=1, description="CPU threads, frozen so that a resume is exact")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads, frozen so that a resume is exact")
 
 
 class EvalConfig(_Section):
-    every_steps: int | None = Field(None, ge=1, description="None: a tenth of the steps")
-    patience: int = Field(3, ge=1, description="evaluations without a better one that end the run")
+    every_steps: int | None = Field(default=None, ge=1, description="None: a tenth of the steps")
+    patience: int = Field(default=3, ge=1, description="evaluations without a better one that end the run")
 
 
 class CheckpointConfig(_Section):
-    every_steps: int | None = Field(None, ge=1, description="None: at each evaluation")
-    keep: int = Field(2, ge=1, description="newest ones kept, besides the best")
+    every_steps: int | None = Field(default=None, ge=1, description="None: at each evaluation")
+    keep: int = Field(default=2, ge=1, description="newest ones kept, besides the best")
 
 
 class SampleConfig(_Section):
-    prompts: list[str] | None = Field(None, description="None: an opening of the corpus, and two of ours")
-    tokens: int = Field(60, ge=1)
+    prompts: list[str] | None = Field(default=None, description="None: an opening of the corpus, and two of ours")
+    tokens: int = Field(default=60, ge=1)
     seed: int = 1
 
 
@@ -81,13 +83,13 @@ class RunConfig(_Section):
     seed: int = 0
     method: dict[str, Any] = Field(default_factory=lambda: {"name": "lora"})
     objectives: dict[str, float] = Field(default_factory=lambda: {"lm": 1.0})
-    data: DataConfig = Field(default_factory=DataConfig)
-    optim: OptimConfig = Field(default_factory=OptimConfig)
-    schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
-    precision: PrecisionConfig = Field(default_factory=PrecisionConfig)
-    eval: EvalConfig = Field(default_factory=EvalConfig)
-    checkpoint: CheckpointConfig = Field(default_factory=CheckpointConfig)
-    sample: SampleConfig = Field(default_factory=SampleConfig)
+    data: DataConfig = DataConfig()
+    optim: OptimConfig = OptimConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    precision: PrecisionConfig = PrecisionConfig()
+    eval: EvalConfig = EvalConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    sample: SampleConfig = SampleConfig()
 
 
 _FREE = {"method", "objectives"}  # their keys belong to what they name, which checks them
@@ -122,10 +124,8 @@ def parse_override(text: str) -> tuple[str, Any]:
     except yaml.YAMLError:
         raise ConfigError(f"--set {key}: {value!r} cannot be read as a value.") from None
     if isinstance(parsed, str):
-        try:  # YAML 1.1 takes 5e-4 for a string
+        with contextlib.suppress(ValueError):  # YAML 1.1 takes 5e-4 for a string
             parsed = float(parsed)
-        except ValueError:
-            pass
     return key, parsed
 
 
@@ -143,6 +143,7 @@ def make_config(values: Mapping[str, Any], overrides: Iterable[str] = ()) -> Run
     Raises ConfigError with one line that names the first fault.
     """
     tree: dict[str, Any] = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+    tree.setdefault("method", {}).setdefault("name", "lora")
     for text in overrides:
         merge(tree, *parse_override(text))
     try:

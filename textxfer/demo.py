@@ -24,7 +24,9 @@ def examples() -> Path:
     for folder in (Path("examples"), Path(textxfer.__file__).resolve().parent.parent / "examples"):
         if list(folder.glob("*.twee")):
             return folder
-    raise CorpusError("The example adventure is not here: run textxfer demo in a clone of textxfer, or name --corpus FOLDER.")
+    raise CorpusError(
+        "The example adventure is not here: run textxfer demo in a clone of textxfer, or name --corpus FOLDER."
+    )
 
 
 def run_demo(out: str | Path, *, corpus: Path | None = None, seed: int = 0, steps: int | None = None) -> Run:

@@ -87,7 +87,9 @@ class Answering:
                 if isinstance(event, FinishEvent):
                     if event.reason not in ("stop", "length"):
                         raise ModelFailed(event.error or "The server stopped before the answer was whole.")
-                    yield Delta(index, event.text, held if event.text else [], event)
+                    # Tokens that a stop string took away again are not told.
+                    told = held if event.text or event.reason == "length" else []
+                    yield Delta(index, event.text, told, event)
                     continue
                 if self.logs:
                     word = self._world.engine.decode([event.id])
@@ -125,7 +127,7 @@ class Answering:
                 if first and delta.index not in begun:
                     yield self._chunk(first)
                 begun.add(delta.index)
-                if delta.text:
+                if delta.text or delta.logs:
                     logs = delta.logs if self.logs else None
                     yield self._chunk(self.form.delta(delta.index, delta.text, logs, None))
                 if delta.finish:
@@ -267,7 +269,9 @@ def _content(message: Message, number: int) -> str:
     for part in message.content:
         if part.type != "text" or part.text is None:
             raise Refused(
-                400, f"A part of type {part.type!r} cannot be read; text can.", param=f"messages.{number}"
+                400,
+                f"A part of type {part.type!r} cannot be read; text can.",
+                param=f"messages.{number}.content",
             )
     return "".join(part.text or "" for part in message.content)
 

@@ -23,7 +23,7 @@ def reasons(suffix: str, text: str) -> list[tuple[str, str]]:
 
 def test_the_formats_are_found_by_suffix() -> None:
     assert formats.names() == ["jsonl", "markdown", "md", "tw", "twee", "txt"]
-    with pytest.raises(ConfigError, match="no format 'twe'. Did you mean 'twee'"):
+    with pytest.raises(ConfigError, match=r"no format 'twe'\. Did you mean 'twee'"):
         formats.get("twe")
 
 
@@ -185,11 +185,13 @@ def prose(story: Story) -> str:
 def test_hard_wrapped_lines_are_joined_and_short_ones_stay() -> None:
     wrapped = (
         "The sea went out at Quillet on a Tuesday morning\nand it did not come back, which is the whole of\n"
-        "the complaint.\n\nRoses are red,\nviolets are blue.\n\n\nThe end came soon after that, as it must, said\nPask."
+        "the complaint.\n\nRoses are red,\nviolets are blue.\n\n\n"
+        "The end came soon after that, as it must, said\nPask."
     )
     assert prose(parse("txt", wrapped)[0]) == (
         "The sea went out at Quillet on a Tuesday morning and it did not come back, which is the whole of "
-        "the complaint.\n\nRoses are red,\nviolets are blue.\n\nThe end came soon after that, as it must, said Pask."
+        "the complaint.\n\nRoses are red,\nviolets are blue.\n\n"
+        "The end came soon after that, as it must, said Pask."
     )
 
 
@@ -225,7 +227,7 @@ def test_twee_in_a_txt_file_is_read_as_twee() -> None:
 
 @pytest.mark.parametrize("suffix", ["txt", "md"])
 def test_an_empty_text_is_refused(suffix: str) -> None:
-    with pytest.raises(CorpusError, match="gate.x: it holds no text"):
+    with pytest.raises(CorpusError, match=r"gate\.x: it holds no text"):
         parse(suffix, " \n\n")
 
 
@@ -265,7 +267,7 @@ def test_a_rule_at_the_top_is_no_front_matter() -> None:
 
 
 def test_bad_front_matter_is_refused_and_never_run() -> None:
-    with pytest.raises(CorpusError, match="gate.x: its front matter is not YAML at line 3"):
+    with pytest.raises(CorpusError, match=r"gate\.x: its front matter is not YAML at line 3"):
         parse("md", "---\ntitle: x\n a: b: c\n---\nText.")
     with pytest.raises(CorpusError, match="front matter is not YAML"):
         parse("md", "---\ntitle: !!python/object/apply:os.getcwd []\n---\nText.")

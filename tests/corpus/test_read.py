@@ -12,8 +12,8 @@ from textxfer.errors import CorpusError
 from textxfer.story import Source
 
 KNOWN = ".jsonl, .markdown, .md, .tw, .twee, .txt"
-LONG = "The sea went out at Quillet eleven days ago, and no one in the whole town can say why it did not come back."
-OTHER = "A mule, a milestone and a gorse bush stood on the hill, and none of the three was glad to see the Assessor."
+LONG = "The sea went out at Quillet eleven days ago, and no one in the town can say why it did not come back."
+OTHER = "A mule, a milestone and a gorse bush stood on the hill, and none of the three was glad to see you."
 
 
 def test_one_file_with_its_source(tmp_path: Path) -> None:
@@ -58,7 +58,8 @@ def test_the_bad_are_listed_and_the_good_are_kept(tmp_path: Path) -> None:
         Rejected("README.md", "is a note about the folder by its name; rename it if it is a story"),
         Rejected(
             "binary.txt",
-            "byte 0x00 at offset 3 means it is no text, whatever its name says; convert it to UTF-8 text first.",
+            "byte 0x00 at offset 3 means it is no text, whatever its name says; "
+            "convert it to UTF-8 text first.",
         ),
         Rejected("broken.txt", "it is not a regular file, or a link that leads nowhere"),
         Rejected("cover.png", f"format .png is not read; known: {KNOWN}"),
@@ -133,8 +134,8 @@ def test_what_a_scraper_wrote_down_is_kept(tmp_path: Path) -> None:
         (
             "a.jsonl",
             b"[]\n[]",
-            "No story can be read from '{path}': a.jsonl, line 1: it is a JSON list; a story is an object with "
-            "passages or a text (and 1 more).",
+            "No story can be read from '{path}': a.jsonl, line 1: it is a JSON list; a story is an object "
+            "with passages or a text (and 1 more).",
         ),
     ],
 )

@@ -19,9 +19,7 @@ from textxfer.errors import EngineError, PromptTooLong
 GREEDY = Sampling(max_tokens=20, temperature=0, repetition_penalty=1.0)
 
 
-def ask(
-    engine: Engine, text: str, sampling: Sampling = GREEDY, stop: tuple[str, ...] = ()
-) -> GenerateRequest:
+def ask(engine: Engine, text: str, sampling: Sampling = GREEDY, stop: tuple[str, ...] = ()) -> GenerateRequest:
     return GenerateRequest(tuple(engine.encode(text)), sampling, stop)
 
 
@@ -105,18 +103,14 @@ def test_an_empty_prompt_is_the_end_of_text_token(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(("prompt", "asked", "given"), [(60, 100, 4), (63, 5, 1), (10, 7, 7), (10, 0, 0)])
-def test_max_tokens_is_cut_to_what_the_context_leaves(
-    engine: Engine, prompt: int, asked: int, given: int
-) -> None:
+def test_max_tokens_is_cut_to_what_the_context_leaves(engine: Engine, prompt: int, asked: int, given: int) -> None:
     sampling = Sampling(max_tokens=asked, min_tokens=asked, seed=1)
     _, finish = engine.complete(GenerateRequest((5,) * prompt, sampling))
     assert (finish.reason, finish.prompt_tokens, finish.completion_tokens) == ("length", prompt, given)
 
 
 @pytest.mark.parametrize(("length", "over"), [(64, 1), (100, 37)])
-def test_a_prompt_that_fills_the_context_is_refused_by_the_call(
-    engine: Engine, length: int, over: int
-) -> None:
+def test_a_prompt_that_fills_the_context_is_refused_by_the_call(engine: Engine, length: int, over: int) -> None:
     with pytest.raises(
         PromptTooLong, match=rf"has {length} tokens; .* holds 64, .* Shorten the prompt by {over} tokens"
     ):
@@ -139,9 +133,7 @@ def test_a_prompt_that_fills_the_context_is_refused_by_the_call(
         (GenerateRequest((5,), adapter="x"), r"There is no adapter 'x'\. Known: none\."),
     ],
 )
-def test_a_wrong_request_is_refused_by_the_call(
-    engine: Engine, request_: GenerateRequest, message: str
-) -> None:
+def test_a_wrong_request_is_refused_by_the_call(engine: Engine, request_: GenerateRequest, message: str) -> None:
     with pytest.raises(EngineError, match=message):
         engine.stream_sync(request_)
 

@@ -92,9 +92,7 @@ def test_a_run_that_holds_an_adapter_is_merged(
     engine.close()
 
 
-def test_each_request_chooses_its_adapter(
-    model_folder: Path, model: Any, tokenizer: Tokenizer, tmp_path: Path
-) -> None:
+def test_each_request_chooses_its_adapter(model_folder: Path, model: Any, tokenizer: Tokenizer, tmp_path: Path) -> None:
     wanted: dict[str | None, str] = {None: greedy_of(model)}
     for name, seed in (("noir", 1), ("sea", 2)):
         wanted[name] = make_adapter(model, tokenizer, model_folder, tmp_path / name, seed)
@@ -109,9 +107,7 @@ def test_each_request_chooses_its_adapter(
     streams = {name: engine.stream_sync(GenerateRequest(PROMPT, GREEDY, adapter=name)) for name in wanted}
     together = {name: ids(stream) for name, stream in streams.items()}
     assert together == wanted
-    with pytest.raises(
-        EngineError, match=r"There is no adapter 'noire'\. Did you mean 'noir'\? Known: noir, sea\."
-    ):
+    with pytest.raises(EngineError, match=r"There is no adapter 'noire'\. Did you mean 'noir'\? Known: noir, sea\."):
         said(engine, "noire")
     engine.close()
 
@@ -134,9 +130,7 @@ def test_layers_saved_whole_beside_an_adapter_are_switched_too(model: Any, tmp_p
     assert torch.equal(without, alone) and torch.equal(again, alone)
     assert torch.allclose(with_it, wanted, atol=1e-5)
     assert not torch.allclose(with_it, alone, atol=0.1)
-    assert torch.allclose(
-        answers.step([5], answers.new_cache(), "a"), wanted, atol=1e-5
-    )  # on, after it was off
+    assert torch.allclose(answers.step([5], answers.new_cache(), "a"), wanted, atol=1e-5)  # on, after it was off
 
 
 @pytest.mark.parametrize(
@@ -176,9 +170,7 @@ def test_an_adapter_of_a_model_of_another_size_is_refused(
 
 
 def test_an_adapter_that_is_nowhere_is_refused(model_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        ModelError, match=r"The adapter 'a': there is no folder .*/nowhere\. Give a run's folder"
-    ):
+    with pytest.raises(ModelError, match=r"The adapter 'a': there is no folder .*/nowhere\. Give a run's folder"):
         Engine.load(model_folder, device="cpu", adapters={"a": tmp_path / "nowhere"})
 
 
@@ -195,9 +187,7 @@ def test_a_folder_that_is_nowhere_is_refused(tmp_path: Path) -> None:
 
 def test_a_model_without_end_of_text_is_refused(model: Any, tokenizer: Tokenizer) -> None:
     model.config.eos_token_id = 50256  # GPT2Config's own default, beyond a smaller vocabulary
-    with pytest.raises(
-        ModelError, match=r"no end-of-text token within its 320 tokens \(eos_token_id is 50256\)"
-    ):
+    with pytest.raises(ModelError, match=r"no end-of-text token within its 320 tokens \(eos_token_id is 50256\)"):
         Engine(model, tokenizer, name="endless", device="cpu")
 
 
@@ -230,9 +220,7 @@ def test_a_word_that_is_not_known_is_refused(
 def test_weights(
     weights: str, capability: tuple[int, int] | None, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        torch.cuda, "get_device_capability", lambda device: capability
-    )  # no GPU is at hand here
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)  # no GPU is at hand here
     assert find_dtype(weights, torch.device("cuda" if capability else "cpu")) is dtype
 
 
@@ -244,3 +232,17 @@ def test_bf16_weights_give_float32_logits(model: Any) -> None:
     assert (a.shape, a.dtype, b.dtype) == ((320,), torch.float32, torch.float32)
     assert torch.allclose(a, b, rtol=0.1, atol=0.3)
     assert not torch.equal(a, b)
+
+
+class Older(GPT2LMHeadModel):
+    """A model that always gives the logits of every position."""
+
+    def forward(self, input_ids: Any, past_key_values: Any, use_cache: bool) -> Any:
+        return super().forward(input_ids=input_ids, past_key_values=past_key_values, use_cache=use_cache)
+
+
+def test_a_model_that_gives_all_logits_gives_its_last(model: Any) -> None:
+    older = Older(model.config)
+    older.load_state_dict(model.state_dict())
+    a, b = TransformersModel(older, device="cpu"), TransformersModel(model, device="cpu")
+    assert torch.equal(a.step([5, 6], a.new_cache(), None), b.step([5, 6], b.new_cache(), None))

@@ -37,24 +37,27 @@ def test_the_text_is_printed(folder: str) -> None:
     assert result.stdout == wanted(folder, Sampling(max_tokens=9, seed=1)) + "\n"
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "sampling"),
+    [
+        ("--temperature", "2", Sampling(max_tokens=30, seed=1, temperature=2)),
+        ("--top-k", "3", Sampling(max_tokens=30, seed=1, top_k=3)),
+        ("--top-p", "0.5", Sampling(max_tokens=30, seed=1, top_p=0.5)),
+        ("--min-p", "0.3", Sampling(max_tokens=30, seed=1, min_p=0.3)),
+        ("--repetition-penalty", "2", Sampling(max_tokens=30, seed=1, repetition_penalty=2)),
+    ],
+)
+def test_options_reach_the_sampling(folder: str, option: str, value: str, sampling: Sampling) -> None:
+    args = [folder, "--prompt", "You open", "--tokens", "30", "--seed", "1", option, value]
+    text = wanted(folder, sampling)
+    assert CliRunner().invoke(app, args).stdout == text + "\n"
+    assert text != wanted(folder, Sampling(max_tokens=30, seed=1))
+
+
 def test_with_json_the_last_line_is_one_object(folder: str) -> None:
-    args = [
-        "--prompt",
-        "You open",
-        "--tokens",
-        "9",
-        "--seed",
-        "1",
-        "--temperature",
-        "1.5",
-        "--top-k",
-        "50",
-        "--top-p",
-        "0.9",
-    ]
-    more = ["--min-p", "0.01", "--repetition-penalty", "1.3", "--stop", "#@", "--stop", "@#", "--json"]
-    result = CliRunner().invoke(app, [folder, *args, *more])
-    text = wanted(folder, Sampling(9, 1.5, top_k=50, top_p=0.9, min_p=0.01, repetition_penalty=1.3, seed=1))
+    args = [folder, "--prompt", "You open", "--tokens", "9", "--seed", "1", "--json"]
+    result = CliRunner().invoke(app, args)
+    text = wanted(folder, Sampling(max_tokens=9, seed=1))
     assert result.stdout.startswith(text + "\n")
     assert json.loads(result.stdout[len(text) + 1 :]) == {
         "run": folder,
@@ -103,9 +106,7 @@ def test_the_text_comes_piece_by_piece(folder: str) -> None:
         ),
     ],
 )
-def test_a_wrong_option_gives_one_line(
-    folder: str, args: list[str], error: type[Exception], message: str
-) -> None:
+def test_a_wrong_option_gives_one_line(folder: str, args: list[str], error: type[Exception], message: str) -> None:
     result = CliRunner().invoke(app, [folder, *args])
     assert type(result.exception) is error
     assert str(result.exception).startswith(message)

@@ -133,7 +133,7 @@ def test_the_vector_given_is_left_as_it_was() -> None:
     assert torch.equal(logits, before)
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1e-30, 1e-6])
+@pytest.mark.parametrize("temperature", [0.0, 1e-300, 1e-30, 1e-6])
 def test_temperature_zero_takes_the_likeliest(temperature: float) -> None:
     settings = Sampling(temperature=temperature, repetition_penalty=1.0)
     adjusted = ours.adjust(torch.tensor([1.0, 3.0, 2.0]), settings, [], [], [])

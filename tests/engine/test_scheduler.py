@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -56,9 +57,11 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def caches() -> int:
-    gc.collect()
-    return sum(type(o) is DynamicCache for o in gc.get_objects())
+def watch(model: Any) -> weakref.WeakSet[DynamicCache]:
+    """The caches that are alive."""
+    seen: weakref.WeakSet[DynamicCache] = weakref.WeakSet()
+    model.register_forward_pre_hook(lambda _, args, kwargs: seen.add(kwargs["past_key_values"]), with_kwargs=True)
+    return seen
 
 
 def test_streams_take_turns_a_token_each(make: Make, model: Any) -> None:
@@ -71,8 +74,9 @@ def test_streams_take_turns_a_token_each(make: Make, model: Any) -> None:
 
     for who in "abc":
         engine.submit(endless(), put(who))
-    wait_until(lambda: len(heard) >= 60)
-    turns = "".join(heard[9:60])  # by then all three are at work
+    wait_until(lambda: len(heard) >= 100)
+    start = max(heard.index(who) for who in "abc")  # from here all three are at work
+    turns = "".join(heard[start : start + 30])
     assert turns in "abc" * 30 or turns in "acb" * 30
 
 
@@ -125,31 +129,27 @@ def test_a_request_waits_for_its_turn_when_all_places_are_taken(make: Make, mode
 
 
 @pytest.mark.parametrize("how", ["close", "forget"])
-def test_closing_or_forgetting_an_iterator_stops_the_work_and_frees_the_cache(
-    make: Make, model: Any, how: str
-) -> None:
+def test_closing_or_forgetting_an_iterator_stops_the_work_and_frees_the_cache(make: Make, model: Any, how: str) -> None:
     steps: list[int] = []
     model.register_forward_pre_hook(lambda *_: steps.append(1))
-    slow(model)
-    engine, before = make(), caches()
+    slow(model, 0.05)
+    engine, caches = make(), watch(model)
     stream = engine.stream_sync(endless())
     next(stream)
-    assert caches() == before + 1
+    assert len(caches) == 1
     if how == "close":
         stream.close()
         assert list(stream) == []
     else:
         del stream
     at_close = len(steps)
-    wait_until(lambda: caches() == before)
+    wait_until(lambda: not caches)
     assert len(steps) <= at_close + 2
 
 
-def test_closing_an_asynchronous_iterator_stops_the_work_even_before_the_first_event(
-    make: Make, model: Any
-) -> None:
+def test_closing_an_asynchronous_iterator_stops_the_work_even_before_the_first_event(make: Make, model: Any) -> None:
     slow(model)
-    engine, before = make(), caches()
+    engine, caches = make(), watch(model)
 
     async def close_at_once() -> list[Event]:
         stream = engine.stream(endless())
@@ -157,14 +157,14 @@ def test_closing_an_asynchronous_iterator_stops_the_work_even_before_the_first_e
         return [event async for event in stream]
 
     assert asyncio.run(close_at_once()) == []
-    wait_until(lambda: caches() == before)
+    wait_until(lambda: not caches)
     _, finish = engine.complete(endless())
     assert finish.reason == "length"
 
 
 def test_a_cancelled_task_stops_the_work(make: Make, model: Any) -> None:
     slow(model, 0.05)
-    engine, before = make(), caches()
+    engine, caches = make(), watch(model)
 
     async def read(stream: Any) -> None:
         async for _ in stream:
@@ -173,24 +173,22 @@ def test_a_cancelled_task_stops_the_work(make: Make, model: Any) -> None:
     async def cancel() -> None:
         stream = engine.stream(endless())
         task = asyncio.create_task(read(stream))
-        await asyncio.sleep(0.12)
+        while not caches:
+            await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.sleep(0.12)
-        assert caches() == before  # while the stream is still held
+        wait_until(lambda: not caches)  # while the stream is still held
 
     asyncio.run(cancel())
 
 
 def test_cancel_keeps_the_finish_event(make: Make, model: Any) -> None:
-    slow(model)
+    slow(model, 0.05)
     stream = make().stream_sync(endless())
     first = next(stream)
     stream.cancel()
-    rest = list(stream)
-    assert reason([first, *rest]) == "cancelled"
-    assert len(rest) <= 3
+    assert reason([first, *stream]) == "cancelled"
 
 
 def test_a_loop_that_is_gone_does_not_hurt_the_worker(make: Make, model: Any) -> None:
@@ -209,19 +207,20 @@ def test_a_loop_that_is_gone_does_not_hurt_the_worker(make: Make, model: Any) ->
 def test_a_deadline_ends_the_work(make: Make, model: Any) -> None:
     slow(model, 0.02)
     start = time.monotonic()
-    events = list(make().stream_sync(endless(deadline=0.2)))
+    events = list(make().stream_sync(endless(deadline=0.3)))
+    assert time.monotonic() - start >= 0.3
     assert reason(events) == "deadline"
-    assert 0.2 <= time.monotonic() - start < 1.0
-    assert 1 <= len(events) - 1 <= 10
+    assert len(events) - 1 <= 15
 
 
 def test_a_deadline_counts_the_time_in_the_queue(make: Make, model: Any) -> None:
-    slow(model, 0.02)
+    slow(model, 0.05)
     engine = make(max_active=1)
-    first = engine.stream_sync(endless())
+    heard: list[Event] = []
+    engine.submit(endless(), heard.append)
     late = list(engine.stream_sync(endless(deadline=0.1)))
     assert [reason(late), len(late)] == ["deadline", 1]
-    first.close()
+    assert len(heard) < 60  # the one at work has not ended
 
 
 def test_a_step_that_fails_ends_its_own_request_only(make: Make, model: Any) -> None:
@@ -236,9 +235,7 @@ def test_a_step_that_fails_ends_its_own_request_only(make: Make, model: Any) -> 
     )
     bad = list(engine.stream_sync(GenerateRequest((7,), Sampling(seed=4))))
     assert bad == [
-        FinishEvent(
-            "error", prompt_tokens=1, completion_tokens=0, seed=4, error="RuntimeError: out of memory"
-        )
+        FinishEvent("error", prompt_tokens=1, completion_tokens=0, seed=4, error="RuntimeError: out of memory")
     ]
     assert reason(list(other)) == "length"
 

@@ -40,9 +40,7 @@ def run(pieces: list[str], stops: list[str]) -> tuple[list[str], bool]:
         (["xab"], ["xab", "ab"], [""], True),  # complete together: the one that begins first
     ],
 )
-def test_text_ends_before_the_stop_string(
-    pieces: list[str], stops: list[str], out: list[str], stopped: bool
-) -> None:
+def test_text_ends_before_the_stop_string(pieces: list[str], stops: list[str], out: list[str], stopped: bool) -> None:
     assert run(pieces, stops) == (out, stopped)
 
 

@@ -86,9 +86,7 @@ def test_any_tokens_give_the_decoding_of_the_whole(ids: list[int], context: list
 
 
 @given(tokenised(), st.lists(st.text(LETTERS, min_size=1, max_size=3), max_size=3))
-def test_with_stops_the_events_join_to_the_text_before_the_first(
-    case: tuple[str, list[int]], stops: list[str]
-) -> None:
+def test_with_stops_the_events_join_to_the_text_before_the_first(case: tuple[str, list[int]], stops: list[str]) -> None:
     text, ids = case
     text = without_tail(text)
     decoder, buffer, out, stopped = TextDecoder(CROSSING), StopBuffer(stops), "", False
@@ -115,9 +113,7 @@ def test_byte_fallback_tokens_give_whole_characters(text: str) -> None:
     names = {f"<0x{b:02X}>": b for b in range(256)} | {"a": 256, "▁b": 257}
     tokenizer = Tokenizer(models.BPE(vocab=names, merges=[], byte_fallback=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-    )
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     ids: list[int] = []
     for letter in text.replace(" b", "▁"):
         ids += {"a": [256], "▁": [257]}.get(letter, list(letter.encode()))

@@ -25,10 +25,8 @@ TEXT = "You open the gate. The hinge complains, and the garden lies before you.\
 CONTEXT = 256
 
 
-@pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model as a user's would lie on disk; it is called tiny."""
-    folder = tmp_path_factory.mktemp("models") / "tiny"
+def save_model(folder: Path, context: int) -> Path:
+    """A model as a user's would lie on disk; it is called what its folder is called."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -40,11 +38,16 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     size = tokenizer.get_vocab_size()
     config = GPT2Config(
-        vocab_size=size, n_positions=CONTEXT, n_embd=32, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
+        vocab_size=size, n_positions=context, n_embd=32, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
     )
     GPT2LMHeadModel(config).save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("models") / "tiny", CONTEXT)
 
 
 @pytest.fixture(scope="session")
@@ -62,15 +65,18 @@ class Live:
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
 
     def __enter__(self) -> Live:
         self._thread.start()
-        wait_for(lambda: httpx.get(f"{self.url}/readyz").status_code == 200)
+        self.wait_for(lambda: httpx.get(f"{self.url}/readyz").status_code == 200)
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
@@ -84,17 +90,38 @@ class Live:
         """Requests that the engine works on or keeps waiting."""
         return int(self.game.world.engine._scheduler._in_flight)
 
+    def endless(self) -> dict[str, Any]:
+        """Sampling that neither ends the text nor writes an action: thousands of tokens."""
+        engine = self.game.world.engine
+        return {"max_tokens": 8000, "seed": 1, "logit_bias": {engine.end_of_text: -100, engine.encode(">")[0]: -100}}
 
-def wait_for(true: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            if true():
-                return
-        except httpx.TransportError:
-            pass
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.01)
+    @staticmethod
+    def wait_for(true: Callable[[], bool], seconds: float = 20.0) -> None:
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                if true():
+                    return
+            except httpx.TransportError:
+                pass
+            assert time.monotonic() < end, "it did not come about"
+            time.sleep(0.01)
+
+    @staticmethod
+    def events(response: httpx.Response) -> list[tuple[str, str]]:
+        """The (event, data) pairs of a stream, comments left out."""
+        found: list[tuple[str, str]] = []
+        for block in response.text.split("\n\n"):
+            lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+            if lines:
+                found.append((lines.get("event", ""), lines["data"]))
+        return found
+
+
+@pytest.fixture(scope="session")
+def serving() -> type[Live]:
+    """The class, for tests that start a server of their own."""
+    return Live
 
 
 @pytest.fixture(scope="session")
@@ -105,17 +132,16 @@ def live(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield server
 
 
+@pytest.fixture(scope="session")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server whose answers can take many seconds: see ``endless``."""
+    folder = save_model(tmp_path_factory.mktemp("models") / "patient", 8192)
+    settings = Settings(model=str(folder), data=tmp_path_factory.mktemp("data"), max_tokens=8000)
+    with Live(create_app(settings)) as server:
+        yield server
+
+
 @pytest.fixture
 def client(live: Live) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=live.url, timeout=30) as made:
         yield made
-
-
-def events(response: httpx.Response) -> list[tuple[str, str]]:
-    """The (event, data) pairs of a stream, comments left out."""
-    found: list[tuple[str, str]] = []
-    for block in response.text.split("\n\n"):
-        lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
-        if lines:
-            found.append((lines.get("event", ""), lines["data"]))
-    return found

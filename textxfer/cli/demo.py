@@ -24,6 +24,9 @@ def demo(
         print_samples(run)
     print_result(run, as_json=json_)
     if serve and not json_:
-        from textxfer.cli.serve import open_and_serve
+        import webbrowser
 
-        open_and_serve(run.path, port=port)
+        from serve.server import run_server
+        from serve.settings import Settings
+
+        run_server(Settings(model=str(run.path), port=port), ready=webbrowser.open)

@@ -19,5 +19,7 @@ def evaluate(
     if json_:
         print(json.dumps(figures))
     else:
-        print(f"{figures['bits_per_byte']:.4f} bits per byte (lower is better) over {figures['tokens']:,} held-out tokens")
+        print(
+            f"{figures['bits_per_byte']:.4f} bits per byte (lower is better) over {figures['tokens']:,} held-out tokens"
+        )
         print(f"perplexity {figures['perplexity']:.2f}")

@@ -16,7 +16,10 @@ def print_result(run: Run, *, as_json: bool) -> None:
     figures = result["bits_per_byte"]
     before, after = figures["before"], figures["after"]
     print(f"\n{run.path}: {result['steps']} steps, {result['tokens']:,} tokens, {result['seconds'] / 60:.1f} minutes")
-    print(f"held-out text: {before:.4f} → {after:.4f} bits per byte ({after / before - 1:+.1%}), best at step {result['best_step']}")
+    print(
+        f"held-out text: {before:.4f} → {after:.4f} bits per byte ({after / before - 1:+.1%}), "
+        f"best at step {result['best_step']}"
+    )
     print(f"look:   {run.path}/report.html")
     print(f"play:   textxfer play {run.path}")
     print(f"serve:  textxfer serve {run.path}")

@@ -14,7 +14,9 @@ def pretrain(
     width: Annotated[int, typer.Option(help="Hidden size")] = 256,
     heads: Annotated[int, typer.Option(help="Attention heads")] = 4,
     context: Annotated[int, typer.Option(help="Tokens it sees at once")] = 1024,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. schedule.epochs=3")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. schedule.epochs=3")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="End with one line of JSON")] = False,
 ) -> None:
     """Make a small GPT-2 from nothing: its vocabulary, random weights, and the same loop."""

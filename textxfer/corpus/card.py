@@ -56,7 +56,7 @@ def _row(story: Story, encoder: Any) -> dict[str, Any]:
 
 
 def _load(path: Path) -> Any:
-    from tokenizers import Tokenizer
+    from textxfer.corpus.tokens import load_tokenizer
 
     file = path / "tokenizer.json" if path.is_dir() else path
     if not file.is_file():
@@ -64,9 +64,8 @@ def _load(path: Path) -> Any:
             f"There is no tokenizer {str(file)!r}; name a tokenizer.json or a folder that holds one."
         )
     try:
-        encoder = Tokenizer.from_file(str(file))
+        encoder = load_tokenizer(file)
     except Exception as error:  # tokenizers raises plain Exception
         raise CorpusError(f"{str(file)!r} is no tokenizer of the tokenizers library: {error}.") from None
-    encoder.encode_special_tokens = True  # special tokens typed by people are text
     encoder.no_truncation()
     return encoder

@@ -1,9 +1,9 @@
 """Playthroughs become packed blocks of tokens on disk.
 
 A playthrough is one document where it fits the model's context. Where it does
-not, it becomes several: each scored turn keeps its whole path where path and
-turn fit, else at least half a context of it. What is repeated for its context
-alone is not scored, so every scored piece of text counts once an epoch.
+not, it becomes several: each scored turn keeps its whole path up to the context
+length (or the share of it that ``keep`` asks for). What is repeated for its
+context alone is not scored, so every scored piece of text counts once an epoch.
 
 Documents are packed into blocks; a block's ``documents`` are the lengths of
 what lies in it, one after another, and ``scored`` are flat pairs [start, end)
@@ -96,19 +96,25 @@ def _pieces(walk: Playthrough, tokenizer: Tokenizer) -> list[tuple[np.ndarray, i
     """Token ids of each piece with its turn and whether it is prose."""
     parts = pieces(walk)
     encoded = tokenizer.encode_batch_fast([p.text for p in parts], add_special_tokens=False)
-    return [
-        (np.asarray(e.ids, dtype=np.int32), p.turn, p.kind == "prose")
-        for e, p in zip(encoded, parts, strict=True)
-    ]
+    return [(np.asarray(e.ids, dtype=np.int32), p.turn, p.kind == "prose") for e, p in zip(encoded, parts, strict=True)]
 
 
 def documents(
-    walk: Playthrough, tokenizer: Tokenizer, *, context: int, end_of_text: int, prose_only: bool, lengths: np.ndarray
+    walk: Playthrough,
+    tokenizer: Tokenizer,
+    *,
+    context: int,
+    end_of_text: int,
+    prose_only: bool,
+    lengths: np.ndarray,
+    keep: float = 1.0,
 ) -> Iterable[Document]:
     """The documents of one playthrough, each of at most ``context`` tokens.
 
     prose_only: score only prose and end of text, not the actions before it
-    (validation: an action is what the player gives).
+    (validation: an action is what the player gives). lengths: UTF-8 bytes of
+    each token, (V,). keep: share of a context that a continuation keeps of its
+    path where the whole path does not fit.
     """
     turn_ids: list[list[np.ndarray]] = [[] for _ in walk.turns]
     turn_scored: list[list[np.ndarray]] = [[] for _ in walk.turns]
@@ -124,51 +130,52 @@ def documents(
     scored = np.concatenate([a for turn in turn_scored for a in turn]) if walk.turns else np.zeros(0, bool)
     ends = np.cumsum([sum(len(a) for a in turn) for turn in turn_ids])
     starts = np.concatenate([[0], ends[:-1]])
-    for start, first, end in windows(starts, ends, [bool(s[a:b].any()) for s, a, b in _each(scored, starts, ends)], context):
+    wanted = [bool(scored[a:b].any()) for a, b in zip(starts, ends, strict=True)]
+    for start, first, end in windows(starts.tolist(), ends.tolist(), wanted, context, keep):
         counted = scored[start:end].copy()
         counted[: max(first - start, 1)] = False
         if counted.any():
             yield Document(ids[start:end], counted, int(lengths[ids[start:end][counted]].sum()))
 
 
-def _each(array: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Iterable[tuple[np.ndarray, int, int]]:
-    return ((array, int(a), int(b)) for a, b in zip(starts, ends, strict=True))
-
-
 def windows(
-    starts: np.ndarray, ends: np.ndarray, wanted: Sequence[bool], context: int
+    starts: Sequence[int], ends: Sequence[int], wanted: Sequence[bool], context: int, keep: float = 1.0
 ) -> list[tuple[int, int, int]]:
     """Cut a document of turns into windows (start, first, end) of at most ``context`` positions.
 
     A window shows [start, end) and scores from ``first``. It begins at the
     start of the document while that fits, else at the start of a turn that
-    leaves at least half a context before ``first`` (fewer where a turn alone
-    needs the room). A turn longer than a context is cut where it must be.
+    leaves ``keep`` of a context before ``first``, as far as the turn itself
+    leaves the room. A turn longer than a context is cut where it must be.
     """
     result: list[tuple[int, int, int]] = []
     done = 0  # everything before this position has been dealt with
-    turns = len(wanted)
     i = 0
-    while i < turns:
+    while i < len(wanted):
         if not wanted[i] or ends[i] <= done:
             i += 1
             continue
-        first = max(int(starts[i]), done)
-        if ends[i] <= context:
-            start = 0
-        else:
-            room = max(context - int(ends[i] - first), 1)  # what may stand before it
-            keep = min(room, max(context // 2, 1)) if ends[i] - first < context else 1
-            earliest = max(first - room, 0)
-            # the turn that starts nearest before first - keep, if that is not too early
-            at = int(starts[bisect.bisect_right(starts.tolist(), max(first - keep, 0)) - 1])
-            start = at if at >= earliest else max(first - keep, 0)
-        end, j = min(int(ends[i]), start + context), i + 1
-        while end == ends[j - 1] and j < turns and ends[j] <= start + context:
-            end, j = int(ends[j]), j + 1
+        first = max(starts[i], done)
+        start = 0 if ends[i] <= context else _window_start(starts, first, ends[i] - first, context, keep)
+        end, j = min(ends[i], start + context), i + 1
+        while end == ends[j - 1] and j < len(wanted) and ends[j] <= start + context:
+            end, j = ends[j], j + 1
         result.append((start, first, end))
         done = end
     return result
+
+
+def _window_start(starts: Sequence[int], first: int, length: int, context: int, keep: float) -> int:
+    """Where to begin so that ``length`` positions from ``first`` see what stands before them."""
+    if length >= context:  # such a turn fills windows by itself; each sees the last token of the one before
+        return max(first - 1, 0)
+    earliest = max(first + length - context, 0)
+    wish = max(first - max(int(keep * context), 1), earliest)
+    before = starts[bisect.bisect_right(starts, wish) - 1]
+    if before >= earliest:
+        return before
+    after = bisect.bisect_left(starts, earliest)
+    return starts[after] if after < len(starts) and starts[after] < first else earliest
 
 
 def pack(lengths: Sequence[int], context: int) -> list[list[int]]:
@@ -198,8 +205,11 @@ def write(
     context: int,
     end_of_text: int,
     prose_only: bool = False,
+    keep: float = 1.0,
 ) -> TokenSet:
     """Tokenise, cut, pack and store; the manifest is written last.
+
+    ``prose_only`` and ``keep`` as in ``documents``.
 
     Raises CorpusError when nothing is left to score.
     """
@@ -209,7 +219,13 @@ def write(
     docs: list[Document] = []
     for walk in walks:
         docs += documents(
-            walk, tokenizer, context=context, end_of_text=end_of_text, prose_only=prose_only, lengths=lengths
+            walk,
+            tokenizer,
+            context=context,
+            end_of_text=end_of_text,
+            prose_only=prose_only,
+            lengths=lengths,
+            keep=keep,
         )
     if not docs:
         raise CorpusError("The corpus leaves no text to learn from; give it more than a few words.")

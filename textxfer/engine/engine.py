@@ -165,8 +165,8 @@ class Engine:
                 raise EngineError(f"{what} holds the id {wrong[0]}; ids go from 0 to {self._vocabulary - 1}.")
         if len(prompt) >= self.context:
             raise PromptTooLong(
-                f"The prompt has {len(prompt)} tokens; the model's context holds {self.context}, and at least "
-                "one must be left for the answer. "
+                f"The prompt has {len(prompt)} tokens; the model's context holds {self.context}, and at "
+                "least one must be left for the answer. "
                 f"Shorten the prompt by {len(prompt) - self.context + 1} tokens or more."
             )
         if not all(math.isfinite(amount) for _, amount in sampling.logit_bias):

@@ -39,9 +39,7 @@ class TransformersModel:
         try:
             self.context = context_of(config)
         except (AttributeError, TypeError):
-            raise ModelError(
-                f"A model of type {config.model_type!r} does not say how long its context is."
-            ) from None
+            raise ModelError(f"A model of type {config.model_type!r} does not say how long its context is.") from None
         self.vocabulary = int(model.get_output_embeddings().weight.shape[0])
         ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
         # In the order of the config; ids of a vocabulary that was cut (GPT2Config keeps 50256) mean nothing.
@@ -74,17 +72,13 @@ class TransformersModel:
         """Load PEFT weights beside the model, before the first step. Raises ModelError."""
         for needed in ("adapter_config.json", "adapter_model.safetensors"):
             if not (folder / needed).is_file():
-                raise ModelError(
-                    f"{folder} is no adapter: it has no {needed}. A whole model is loaded by itself."
-                )
+                raise ModelError(f"{folder} is no adapter: it has no {needed}. A whole model is loaded by itself.")
         from peft import PeftConfig, PeftModel
         from safetensors import SafetensorError
 
         try:
             if PeftConfig.from_pretrained(str(folder)).is_prompt_learning:
-                raise ModelError(
-                    f"The adapter {name!r} lengthens the prompt, which the engine does not do; use LoRA."
-                )
+                raise ModelError(f"The adapter {name!r} lengthens the prompt, which the engine does not do; use LoRA.")
             where: dict[str, Any] = {"torch_device": str(self.device)}
             if self._adapted is None:
                 self._adapted = PeftModel.from_pretrained(self._model, str(folder), name, **where)

@@ -16,7 +16,7 @@ from textxfer.engine.request import Sampling
 from textxfer.errors import EngineError
 
 _RULED_OUT = float("-inf")
-_GREEDY_BELOW = 1e-5  # a smaller temperature overflows float32 and would choose the likeliest anyway
+_GREEDY_BELOW = 1e-5  # so cold that the likeliest comes out anyway; and 1e-300 is 0 in float32
 
 
 def add_bias(logits: Tensor, bias: Sequence[tuple[int, float]]) -> Tensor:

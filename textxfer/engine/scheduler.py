@@ -147,7 +147,6 @@ class Scheduler:
         try:
             next(work)
         except StopIteration as done:
-            del work  # the cache goes before anyone hears of the end
             with self._changed:
                 self._in_flight -= 1
             job.put(done.value)

@@ -8,7 +8,7 @@ from textxfer.config import RunConfig
 from textxfer.corpus.tokens import TokenSet
 from textxfer.errors import ModelError
 from textxfer.evaluation.perplexity import Score, score
-from textxfer.models.load import Base, load_base, load_served
+from textxfer.models.load import Base, load_served
 from textxfer.runs import Run
 from textxfer.training.batches import evaluation_blocks
 from textxfer.training.loss import PackedLM

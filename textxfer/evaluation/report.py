@@ -46,7 +46,7 @@ def loss_curve(metrics: list[dict[str, Any]], *, bytes_per_token: float | None =
     axes.spines["top"].set_visible(False)
     if bytes_per_token and judged:  # random weights begin far above what is worth seeing
         worst, best = max(b for _, b in judged[1:] or judged), min(b for _, b in judged)
-        axes.set_ylim(max(best - 0.35, 0), min(worst + 0.6, max(losses + [worst])))
+        axes.set_ylim(max(best - 0.35, 0), min(worst + 0.6, max(*losses, worst)))
     figure.legend(loc="outside upper right", frameon=False, ncols=2)
     axes.tick_params(colors=_INK)
     out = io.BytesIO()
@@ -95,7 +95,8 @@ def _card(folder: Path, config: RunConfig, manifest: dict[str, Any], result: dic
         f"`{config.base}` tuned ({config.method['name']}) on {len(manifest['stories'])} stories with "
         "textxfer.\n\n"
         "| | held-out bits per byte |\n|---|---|\n"
-        f"| base | {figures['before']:.4f} |\n| tuned, best at step {result['best_step']} | {figures['after']:.4f} |\n\n"
+        f"| base | {figures['before']:.4f} |\n"
+        f"| tuned, best at step {result['best_step']} | {figures['after']:.4f} |\n\n"
         f"Judged on {manifest['validation']['scored_tokens']:,} tokens that training never saw "
         f"(at most {config.data.eval_tokens:,} of them), seed {config.seed}; "
         f"{result['tokens']:,} tokens trained on in {result['seconds'] / 60:.1f} minutes.\n\n"
@@ -140,7 +141,7 @@ def _page(
     table = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts.items())
     ratio = train["scored_bytes"] / max(train["scored_tokens"], 1)
     picture = loss_curve(metrics, bytes_per_token=ratio).decode()
-    return Template(_PAGE).substitute(
+    return Template((Path(__file__).parent / "report.html").read_text(encoding="utf-8")).substitute(
         name=html.escape(Run(folder).name),
         before=f"{before:.3f}",
         after=f"{after:.3f}",
@@ -154,30 +155,3 @@ def _page(
 
 def _text(text: str) -> str:
     return html.escape(text.strip()).replace("\n", "<br>")
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$name · textxfer report</title>
-<style>
-:root { color-scheme: light dark; --ink: #222; --paper: #fbfaf7; --faint: #777; --line: #ddd; --mark: #b5542b; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e2da; --paper: #191815; --faint: #9a958b; --line: #38352f; --mark: #e08a5f; }
-  svg { background: #f2efe8; border-radius: 6px; } }
-body { margin: 0 auto; max-width: 56rem; padding: 2rem 1.2rem 4rem; font: 1.05rem/1.6 Georgia, serif; color: var(--ink); background: var(--paper); }
-h1 { font-weight: 400; margin: 0 0 1.2rem; } h2 { font-weight: 400; margin: 2.4rem 0 .6rem; }
-h3 { font: 600 .75rem/1 system-ui, sans-serif; letter-spacing: .08em; text-transform: uppercase; color: var(--faint); margin: 0 0 .5rem; }
-.figures { display: flex; gap: 2.5rem; flex-wrap: wrap; } .figures div { font: .85rem system-ui, sans-serif; color: var(--faint); }
-.figures b { display: block; font: 400 2.6rem/1.1 Georgia, serif; color: var(--ink); } .figures .mark b { color: var(--mark); }
-svg { width: 100%; height: auto; } .pair { border-top: 1px solid var(--line); padding: 1rem 0; } .pair > div { display: grid; gap: 1.5rem; grid-template-columns: 1fr 1fr; }
-@media (max-width: 40rem) { .pair > div { grid-template-columns: 1fr; } }
-.prompt { font-style: italic; } .after p { color: var(--ink); } article p { margin: 0; } article:not(.after) p { color: var(--faint); }
-table { border-collapse: collapse; font: .9rem/1.5 system-ui, sans-serif; } th { text-align: left; font-weight: 400; color: var(--faint); padding: .15rem 1.5rem .15rem 0; vertical-align: top; }
-pre { overflow-x: auto; font-size: .85rem; padding: .8rem; border: 1px solid var(--line); border-radius: 6px; }
-</style></head><body>
-<h1>$name</h1>
-<div class="figures"><div><b>$before</b>bits per byte before</div><div class="mark"><b>$after</b>after, on text it never saw</div><div><b>$change</b>change (lower is better)</div></div>
-<h2>How it went</h2>$picture
-<h2>What it writes</h2><p>The same prompts and the same seed, before and after. Nothing is picked.</p>$pairs
-<h2>What was done</h2><table>$table</table><pre>$command</pre>
-</body></html>
-"""

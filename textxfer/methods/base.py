@@ -74,7 +74,9 @@ def make_method(settings: Mapping[str, Any]) -> Method:
     known = {f.name: f for f in fields(kind)}
     for key, value in options.items():
         if key not in known:
-            raise ConfigError(unknown(f"option of the method {name!r}", f"method.{key}", [f"method.{k}" for k in known]))
+            raise ConfigError(
+                unknown(f"option of the method {name!r}", f"method.{key}", [f"method.{k}" for k in known])
+            )
         default = known[key].default
         if default is not MISSING and default is not None:
             wanted = (int, float) if isinstance(default, float) else type(default)

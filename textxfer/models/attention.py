@@ -21,9 +21,9 @@ Documents = tuple[tuple[int, ...], ...]
 
 def document_mask(documents: Documents, device: torch.device) -> torch.Tensor:
     """(B, 1, T, T) bool: a position sees itself and what stands before it in its document."""
-    ids = torch.stack(
-        [torch.repeat_interleave(torch.arange(len(row)), torch.tensor(row)) for row in documents]
-    ).to(device)
+    ids = torch.stack([torch.repeat_interleave(torch.arange(len(row)), torch.tensor(row)) for row in documents]).to(
+        device
+    )
     same = ids[:, :, None] == ids[:, None, :]
     return same.tril().unsqueeze(1)
 

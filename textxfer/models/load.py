@@ -68,8 +68,14 @@ def find_base(name: str) -> Path:
     if folder.is_dir():
         return folder
     if folder.exists():
-        hint = " Convert pickled weights with save_pretrained(...) where you trust them." if folder.suffix in _PICKLES else ""
-        raise ModelError(f"{name} is a file; a base is 'starter', a model folder with safetensors, or a hub name.{hint}")
+        hint = (
+            " Convert pickled weights with save_pretrained(...) where you trust them."
+            if folder.suffix in _PICKLES
+            else ""
+        )
+        raise ModelError(
+            f"{name} is a file; a base is 'starter', a model folder with safetensors, or a hub name.{hint}"
+        )
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelError(f"There is no folder {name}; a base is 'starter', a model folder, or a hub name such as gpt2.")
     return _from_hub(name)
@@ -89,7 +95,9 @@ def _from_hub(name: str) -> Path:
         known = ["starter", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2"]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ModelError(f"There is no base {name!r}, neither a folder nor on the hub.{hint} Known: {', '.join(known)}.") from None
+        raise ModelError(
+            f"There is no base {name!r}, neither a folder nor on the hub.{hint} Known: {', '.join(known)}."
+        ) from None
     except Exception as error:  # no network shows itself in a dozen exceptions of three libraries
         known = ["starter", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2"]
         near = [] if name in known else difflib.get_close_matches(name, known, n=1)
@@ -145,7 +153,9 @@ def tokenizer_file(folder: Path, name: str) -> Path:
     """Raises ModelError where there is no tokenizer.json."""
     path = folder / "tokenizer.json"
     if not path.is_file():
-        raise ModelError(f"{name} has no tokenizer.json; save one with AutoTokenizer.from_pretrained(...).save_pretrained(...).")
+        raise ModelError(
+            f"{name} has no tokenizer.json; save one with AutoTokenizer.from_pretrained(...).save_pretrained(...)."
+        )
     return path
 
 
@@ -156,8 +166,9 @@ def _check_folder(folder: Path, name: str) -> None:
         pickles = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLES)
         if pickles:
             raise ModelError(
-                f"{name} holds its weights only as pickle ({pickles[0]}), which can run code when read; only safetensors are. "
-                "Where you trust it: AutoModelForCausalLM.from_pretrained(...).save_pretrained(NEW_FOLDER) converts it."
+                f"{name} holds its weights only as pickle ({pickles[0]}), which can run code when read; only "
+                "safetensors are read. Where you trust it, AutoModelForCausalLM.from_pretrained(...)"
+                ".save_pretrained(NEW_FOLDER) converts it."
             )
         raise ModelError(f"{name} holds no weights (*.safetensors).")
 
@@ -188,5 +199,3 @@ def set_dropout(model: Any, p: float) -> None:
 
 def vocabulary(model: Any) -> int:
     return int(model.get_output_embeddings().weight.shape[0])
-
-

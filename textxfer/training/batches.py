@@ -32,8 +32,10 @@ class Batch:
         return int((self.labels != IGNORED).sum())
 
     def to(self, device: torch.device) -> Batch:
-        moved = (t.to(device, non_blocking=True) for t in (self.input_ids, self.labels, self.position_ids))
-        return Batch(*moved, self.documents, self.scored_bytes)
+        ids, labels, positions = (
+            t.to(device, non_blocking=True) for t in (self.input_ids, self.labels, self.position_ids)
+        )
+        return Batch(ids, labels, positions, self.documents, self.scored_bytes)
 
 
 def collate(rows: Sequence[dict[str, Any]], pad: int) -> Batch:

@@ -206,9 +206,7 @@ def load(
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     tensors = load_file(folder / "optimizer.safetensors")
     for i, (optimizer, numbers) in enumerate(zip(optimizers, state["optimizers"], strict=True)):
-        states: dict[int, dict[str, Any]] = {
-            int(k): dict(v) for k, v in numbers["state"].items()
-        }
+        states: dict[int, dict[str, Any]] = {int(k): dict(v) for k, v in numbers["state"].items()}
         for name, tensor in tensors.items():
             which, index, key = name.split("/")
             if int(which) == i:

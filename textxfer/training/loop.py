@@ -45,17 +45,17 @@ def stop_on_signals() -> Iterator[Stop]:
             raise KeyboardInterrupt
         stop.asked = True
 
-    old: dict[int, Any] = {}
+    old: dict[signal.Signals, Any] = {}
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            old[number] = signal.signal(number, ask)
+        for wanted in (signal.SIGINT, signal.SIGTERM):
+            old[wanted] = signal.signal(wanted, ask)
     except ValueError:  # not the main thread: the caller's handlers stay
         pass
     try:
         yield stop
     finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+        for wanted, handler in old.items():
+            signal.signal(wanted, handler)
 
 
 def train_loop(
@@ -119,9 +119,7 @@ def train_loop(
         try:
             if last is None:
                 state.before = evaluate()
-                save_at_start = steps > 0
-                if save_at_start:
-                    save()  # so that a kill at any moment repeats nothing that was measured
+                save()  # a kill at any moment repeats nothing that was measured
             watch.start(state.step, steps)
             module.train()
             skipped_in_a_row = 0
@@ -153,22 +151,18 @@ def train_loop(
                     nats = float(accelerator.reduce(torch.tensor(nats, device=accelerator.device), "sum"))
                 norm = float(accelerator.clip_grad_norm_(learning, optim.clip))
 
-                if math.isfinite(norm) and math.isfinite(nats):
-                    skipped_in_a_row = 0
-                    for step in stepping:
-                        step.step()
-                elif accelerator.scaler is not None:  # fp16: let the scaler lower its scale
-                    for step in stepping:
-                        step.step()
-                    state.skipped, skipped_in_a_row = state.skipped + 1, skipped_in_a_row + 1
-                else:
-                    state.skipped, skipped_in_a_row = state.skipped + 1, skipped_in_a_row + 1
+                finite = math.isfinite(norm) and math.isfinite(nats)
                 for step in stepping:
+                    if finite or accelerator.scaler is not None:  # fp16: the scaler passes over it and lowers its scale
+                        step.step()
                     step.zero_grad()
+                skipped_in_a_row = 0 if finite else skipped_in_a_row + 1
+                state.skipped += not finite
                 if skipped_in_a_row >= optim.max_skipped:
                     raise TrainingError(
-                        f"{skipped_in_a_row} steps in a row gave no finite gradient (step {state.step + 1}); the last good "
-                        f"checkpoint is {_name(folder)}. Lower the rate, for example --set optim.lr={optim.lr / 3:.1e}"
+                        f"{skipped_in_a_row} steps in a row gave no finite gradient (step {state.step + 1}); the last "
+                        f"good checkpoint is {checkpoint.newest(folder)}. "
+                        f"Lower the rate, for example --set optim.lr={optim.lr / 3:.1e}"
                     )
 
                 state.step += 1
@@ -196,8 +190,3 @@ def train_loop(
             journal.close()
     finished = state.step >= steps or state.worse >= config.eval.patience
     return state, finished
-
-
-def _name(folder: Path) -> str:
-    last = checkpoint.newest(folder)
-    return str(last) if last else "none"

@@ -33,7 +33,9 @@ def make_optimizers(groups: Sequence[ParamGroup], config: OptimConfig, *, lr: fl
             (vectors, adam, 0.0),
         ):
             if params:
-                where.append({"params": params, "lr": lr * group.lr_scale, "lr_scale": group.lr_scale, "weight_decay": decay})
+                where.append(
+                    {"params": params, "lr": lr * group.lr_scale, "lr_scale": group.lr_scale, "weight_decay": decay}
+                )
     made: list[torch.optim.Optimizer] = []
     if muon:
         made.append(torch.optim.Muon(muon, lr=lr, adjust_lr_fn="match_rms_adamw"))
@@ -46,4 +48,4 @@ def mark_embeddings(model: nn.Module) -> None:
     """Tell lookup tables from other matrices: an orthogonal update makes no sense for them."""
     for module in model.modules():
         if isinstance(module, nn.Embedding):
-            module.weight.is_embedding = True  # type: ignore[assignment]
+            setattr(module.weight, "is_embedding", True)  # noqa: B010

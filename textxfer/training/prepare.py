@@ -135,18 +135,22 @@ def straighten_some(stories: Sequence[Story], share: float, seed: int) -> list[S
             chosen.append(story)
             continue
         passages = {
-            p.id: replace(p, text=straighten(p.text), choices=tuple(replace(c, text=straighten(c.text)) for c in p.choices))
+            p.id: replace(
+                p, text=straighten(p.text), choices=tuple(replace(c, text=straighten(c.text)) for c in p.choices)
+            )
             for p in story.passages.values()
         }
         chosen.append(replace(story, passages=passages))
     return chosen
 
 
-def split_corpus(config: RunConfig, reading: Reading) -> Split:
-    """Raises CorpusError where there is too little to split."""
-    return split(
-        reading.stories, fraction=config.data.validation, seed=config.data.seed, holdout=config.data.holdout
-    )
+def read_corpus(config: RunConfig) -> tuple[Reading, Split]:
+    """The stories and how they are split. Raises CorpusError where there is too little."""
+    data = config.data
+    reading = read(Path(config.corpus))
+    if data.straight_quotes:
+        reading = replace(reading, stories=straighten_some(reading.stories, data.straight_quotes, data.seed))
+    return reading, split(reading.stories, fraction=data.validation, seed=data.seed, holdout=data.holdout)
 
 
 def write_tokens(
@@ -154,17 +158,21 @@ def write_tokens(
 ) -> dict[str, Any]:
     """Tokenise both sides into ``data``; its manifest, written last, says what was done."""
     assert config.data.context is not None
-    common = {"context": config.data.context, "end_of_text": end_of_text}
-    train = token_files.write(parts.train, tokenizer, data / "train", **common)
+    common: dict[str, Any] = {"context": config.data.context, "end_of_text": end_of_text}
+    train = token_files.write(parts.train, tokenizer, data / "train", keep=config.data.keep, **common)
     actions = parts.method != "passages"  # a held-out passage alone: its action is what the player gave
-    validation = token_files.write(
-        parts.validation, tokenizer, data / "validation", prose_only=not actions, **common
-    )
+    validation = token_files.write(parts.validation, tokenizer, data / "validation", prose_only=not actions, **common)
     stories = reading.stories
     manifest = {
         "corpus_sha256": fingerprint(Path(config.corpus)),
         "stories": [
-            {"id": s.id, "title": s.source.title, "author": s.source.author, "licence": s.source.licence, "url": s.source.url}
+            {
+                "id": s.id,
+                "title": s.source.title,
+                "author": s.source.author,
+                "licence": s.source.licence,
+                "url": s.source.url,
+            }
             for s in stories
         ],
         "passages": sum(len(s.passages) for s in stories),

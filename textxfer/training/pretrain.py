@@ -10,7 +10,6 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from textxfer.config import make_config
-from textxfer.corpus.read import read
 from textxfer.corpus.render import render
 from textxfer.errors import ConfigError
 from textxfer.runs import Run
@@ -67,11 +66,7 @@ def pretrain(
     wanted = make_config(values, overrides)
     if (folder / "run.yaml").is_file():
         return Run(train_wanted(wanted, folder, watch))
-    reading = read(Path(corpus))
-    reading = type(reading)(
-        prepare.straighten_some(reading.stories, wanted.data.straight_quotes, wanted.data.seed), reading.rejected
-    )
-    parts = prepare.split_corpus(wanted, reading)
+    reading, parts = prepare.read_corpus(wanted)
     prepare.new_folder(folder)
     watch.note(f"Learning a vocabulary of {(shape or Shape()).vocabulary} from {len(parts.train)} playthroughs …")
     make_base(parts.train, shape or Shape(), base, seed=wanted.seed)

@@ -16,7 +16,7 @@ import yaml
 from accelerate import Accelerator
 
 from textxfer.config import RunConfig, make_config, merge
-from textxfer.corpus.read import Reading, read
+from textxfer.corpus.read import Reading
 from textxfer.corpus.split import Split
 from textxfer.errors import TrainingError
 from textxfer.methods.base import make_method
@@ -74,13 +74,13 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise TrainingError(f"Another process is training in {folder}; wait for it or choose another --out.") from None
+            raise TrainingError(
+                f"Another process is training in {folder}; wait for it or choose another --out."
+            ) from None
         yield
 
 
-def train_wanted(
-    wanted: RunConfig, folder: Path, watch: Watch, *, corpus: tuple[Reading, Split] | None = None
-) -> Path:
+def train_wanted(wanted: RunConfig, folder: Path, watch: Watch, *, corpus: tuple[Reading, Split] | None = None) -> Path:
     """Train as ``wanted`` says in ``folder``, anew or from where it stopped.
 
     corpus: what was read and how it is split, where the caller knows already.
@@ -95,11 +95,7 @@ def train_wanted(
         with _alone(folder):
             return _go_on(config, base, folder, watch)
     tokenizer_file(find_base(wanted.base), wanted.base)
-    if corpus is None:
-        reading = read(Path(wanted.corpus))
-        parts = prepare.split_corpus(wanted, reading)
-    else:
-        reading, parts = corpus
+    reading, parts = corpus or prepare.read_corpus(wanted)
     base = load_base(wanted.base, options=make_method(wanted.method).load_options())
     config = prepare.resolve_hardware(wanted, parameters=base.parameters, context=base.context)
     opening = opening_of(reading.stories, parts)
@@ -119,14 +115,18 @@ def train_wanted(
             aside.rename(data)
         except OSError as error:
             shutil.rmtree(aside, ignore_errors=True)
-            raise TrainingError(f"The tokens could not be written to {folder} ({error.strerror}); free some room.") from None
+            raise TrainingError(
+                f"The tokens could not be written to {folder} ({error.strerror}); free some room."
+            ) from None
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
         for line in prepare.describe(manifest):
             watch.note(line)
         config = prepare.resolve_steps(config, manifest["train"]["blocks"])
-        checkpoint.write_text(folder / "run.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+        checkpoint.write_text(
+            folder / "run.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        )
         return _go_on(config, base, folder, watch)
 
 
@@ -145,8 +145,8 @@ def _go_on(config: RunConfig, base: Base, folder: Path, watch: Watch) -> Path:
     accelerator = Accelerator(cpu=prepare.device().type == "cpu", mixed_precision=mixed)
     learning = sum(p.numel() for g in attached.groups for p in g.params)
     watch.note(
-        f"{config.base}: {base.parameters / 1e6:.1f}M parameters, {learning / 1e6:.2f}M learn ({config.method['name']}); "
-        f"{config.precision.dtype} on {accelerator.device}; {config.schedule.steps} steps."
+        f"{config.base}: {base.parameters / 1e6:.1f}M parameters, {learning / 1e6:.2f}M learn "
+        f"({config.method['name']}); {config.precision.dtype} on {accelerator.device}; {config.schedule.steps} steps."
     )
     state, finished = train_loop(
         config,
@@ -198,7 +198,9 @@ def _write_model(config: RunConfig, base: Base, module: PackedLM, folder: Path) 
         aside.rename(final)
     except OSError as error:
         shutil.rmtree(aside, ignore_errors=True)
-        raise TrainingError(f"The model could not be written to {folder} ({error.strerror}); free some room and repeat.") from None
+        raise TrainingError(
+            f"The model could not be written to {folder} ({error.strerror}); free some room and repeat."
+        ) from None
 
 
 def _write_reports(config: RunConfig, state: checkpoint.Progress, result: dict[str, Any], folder: Path) -> None:
