@@ -1,0 +1,1 @@
+"""Story sites to stories: a Scrapy project. `scrapers.run.scrape` is the way in (docs/scraping.md)."""

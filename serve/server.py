@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+from collections.abc import Callable
 
 import uvicorn
 
@@ -15,8 +16,8 @@ from textxfer.errors import ServeError, TextxferError
 PATIENCE = 5  # seconds that answers in the making get when the server stops; then they end and are saved
 
 
-def run_server(settings: Settings) -> None:
-    """Serves until Ctrl-C or SIGTERM.
+def run_server(settings: Settings, ready: Callable[[str], object] | None = None) -> None:
+    """Serves until Ctrl-C or SIGTERM. ``ready`` is called with the URL once the model answers.
 
     Raises ServeError when the port cannot be had (before the model is loaded),
     and what loading raises: ModelError, ServeError.
@@ -29,6 +30,8 @@ def run_server(settings: Settings) -> None:
     def loaded(error: TextxferError | None) -> None:
         if error is None:
             print(f"{app.state.game.world.name} is served at {url} (Ctrl-C stops)", flush=True)
+            if ready is not None:
+                ready(url)
         else:
             failures.append(error)
             server.should_exit = True

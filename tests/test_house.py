@@ -16,14 +16,15 @@ ALLOWED = {
     "textxfer.story": set(),
     "textxfer.errors": set(),
     "textxfer.registry": {"textxfer.errors"},
+    "textxfer.tokenizer": set(),
     "textxfer.corpus": {"textxfer.corpus"},
-    "textxfer.models": {"textxfer.models", "textxfer.corpus.tokens"},
+    "textxfer.models": {"textxfer.models"},
     "textxfer.methods": {"textxfer.methods", "textxfer.models"},
     "textxfer.engine": {"textxfer.engine", "textxfer.models", "textxfer.methods", "textxfer.runs"},
     "serve": {"serve", "textxfer.engine", "textxfer.corpus.render", "textxfer.runs"},
     "scrapers": {"scrapers", "textxfer.corpus"},
 }
-EVERYONE = {"textxfer.story", "textxfer.errors", "textxfer.registry"}
+EVERYONE = {"textxfer.story", "textxfer.errors", "textxfer.registry", "textxfer.tokenizer"}
 
 
 def modules() -> dict[str, Path]:

@@ -9,14 +9,14 @@ import textxfer
 from textxfer.errors import CorpusError
 from textxfer.runs import Run
 
-#: a few minutes on two cores; found by trying rates and lengths on other seeds than the tests use
+#: a few minutes on two cores; tried on seed 0 with an earlier starter
 SETTINGS: dict[str, Any] = {
-    "optim": {"lr": 1e-3, "tokens_per_step": 4096},
-    "schedule": {"warmup": 0.05, "final": 0.1},
-    "eval": {"every_steps": 30, "patience": 3},
+    "data": {"keep": 0.25},
+    "optim": {"lr": 1e-3, "tokens_per_step": 2048},
+    "eval": {"every_steps": 25},
     "sample": {"tokens": 80},
 }
-STEPS = 180
+STEPS = 200
 
 
 def examples() -> Path:

@@ -205,7 +205,7 @@ GUTENBERG = """The Project Gutenberg eBook of The Gate
 Title: The Gate
 Author: A. Pask
 
-*** START OF THE PROJECT GUTENBERG EBOOK THE GATE ***
+*** Start of this Project Gutenberg EBook The Gate ***
 
 It was shut.
 

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from textxfer.corpus.read import read
 from textxfer.corpus.render import render
-from textxfer.corpus.tokens import TokenSet, documents, load_tokenizer, pack, token_bytes, windows, write
+from textxfer.corpus.tokens import TokenSet, documents, pack, windows, write
 from textxfer.corpus.walk import covering_walks
 from textxfer.errors import CorpusError
 from textxfer.story import Playthrough, Turn
+from textxfer.tokenizer import load_tokenizer, token_bytes
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,14 @@ def test_a_folder_without_its_manifest_is_not_finished(tokenizer, corpus, tmp_pa
     (tmp_path / "t" / "manifest.json").unlink()
     with pytest.raises(CorpusError, match="no finished tokens"):
         TokenSet.load(tmp_path / "t")
+
+
+def test_in_training_context_is_scored_again_and_what_is_fresh_is_counted(tokenizer):
+    walk = Playthrough("s", ("a", "b"), (Turn(None, "You wait.", False), Turn("Go", "You see the lamp.")))
+    (doc,) = docs_of(walk, tokenizer, rescore=True)
+    (judged,) = docs_of(walk, tokenizer)
+    assert doc.scored.tolist() == [False] + [True] * (len(doc.ids) - 1)
+    assert doc.fresh == judged.fresh == judged.scored.sum() < doc.scored.sum()
 
 
 def test_nothing_to_score_is_an_error(tokenizer, tmp_path):

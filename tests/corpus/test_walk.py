@@ -93,6 +93,22 @@ def test_loops_end(graph: Graph) -> None:
     assert not walk.ends
 
 
+def test_a_new_walk_begins_where_that_is_the_shorter_way(graph: Graph) -> None:
+    # three doors into one cave, and a long way out of it: nobody goes round it twice for a door
+    ways = {
+        "a": ["x", "y", "z"],
+        "y": ["x"],
+        "z": ["x"],
+        "x": ["r1"],
+        "r1": ["r2"],
+        "r2": ["r3"],
+        "r3": ["a"],
+    }
+    walks = covering_walks(graph(ways), seed=0)
+    assert len(walks) == 2
+    assert walks[1].path[0] == "a" and len(walks[1].path) <= 3
+
+
 def test_the_seed_decides(graph: Graph, random_ways: Ways) -> None:
     story = graph(random_ways(40, 30, seed=0))
     assert covering_walks(story, seed=1) == covering_walks(story, seed=1)

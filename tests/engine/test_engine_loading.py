@@ -245,4 +245,5 @@ def test_a_model_that_gives_all_logits_gives_its_last(model: Any) -> None:
     older = Older(model.config)
     older.load_state_dict(model.state_dict())
     a, b = TransformersModel(older, device="cpu"), TransformersModel(model, device="cpu")
-    assert torch.equal(a.step([5, 6], a.new_cache(), None), b.step([5, 6], b.new_cache(), None))
+    last = b.step([5, 6], b.new_cache(), None)
+    assert torch.allclose(a.step([5, 6], a.new_cache(), None), last, atol=1e-4)

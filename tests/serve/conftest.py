@@ -34,7 +34,7 @@ def save_model(folder: Path, context: int) -> Path:
     trainer = trainers.BpeTrainer(
         vocab_size=320, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
     )
-    tokenizer.train_from_iterator([TEXT], trainer)
+    tokenizer.train_from_iterator([TEXT, *["\n\n"] * 9], trainer)  # a token of two line ends, as GPT-2 has
     torch.manual_seed(0)
     size = tokenizer.get_vocab_size()
     config = GPT2Config(

@@ -82,6 +82,27 @@ def test_a_turn_streams_its_words_and_then_itself(client: httpx.Client, live: An
     assert client.get(f"/stories/{story}").json()["head"] == done["turn"]["id"]
 
 
+def test_a_turn_that_ran_out_of_tokens_ends_with_a_whole_sentence(client: httpx.Client, live: Any, story: str) -> None:
+    bias = {live.game.world.engine.encode(letter)[0]: 50 for letter in "Y.\n"}
+    body = {"mode": "do", "text": "wait", "sampling": {"max_tokens": 30, "seed": 1, "logit_bias": bias}}
+    *tokens, (_, data) = live.events(client.post(f"/stories/{story}/turns", json=body))
+    words = "".join(json.loads(token)["text"] for _, token in tokens)
+    kept = json.loads(data)["turn"]["text"]
+    assert kept == whole_sentences(words) != words.rstrip()
+    assert kept.endswith(".") and words.startswith(kept)
+
+
+@pytest.mark.parametrize("token", ["end of text", ">"])
+def test_an_empty_turn_is_tried_once_more_and_then_told(
+    client: httpx.Client, live: Any, story: str, token: str
+) -> None:
+    engine = live.game.world.engine
+    forced = engine.end_of_text if token == "end of text" else engine.encode(token)[0]
+    done = turn(client, story, "do", "wait", logit_bias={forced: 100})
+    assert (done["turn"]["text"], done["finish_reason"], done["seed"]) == ("", "stop", 4)  # asked for: 3
+    assert told(client, story) == [("opening", ""), ("do", "Wait")]
+
+
 def test_undo_redo_and_a_sibling(client: httpx.Client, story: str) -> None:
     turn(client, story, "do", "knock")
     second = turn(client, story, "do", "go in")["turn"]

@@ -24,7 +24,8 @@ def run(request, corpus, tiny_base, tmp_path_factory) -> Run:
 
 def test_it_learns(run):
     figures = run.result["bits_per_byte"]
-    assert figures["after"] < 0.9 * figures["before"]
+    limit = {"full": 0.9, "lora": 0.98}[run.config["method"]["name"]]  # an adapter beside random weights learns little
+    assert figures["after"] < limit * figures["before"]
     assert run.finished and run.result["run"] == str(run.path)
 
 

@@ -15,6 +15,7 @@ from textxfer.cli.eval import evaluate
 from textxfer.cli.generate import generate
 from textxfer.cli.play import play
 from textxfer.cli.pretrain import pretrain
+from textxfer.cli.scrape import scrape
 from textxfer.cli.serve import serve
 from textxfer.cli.train import train
 from textxfer.errors import TextxferError
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serve,
     "demo": demo,
     "pretrain": pretrain,
+    "scrape": scrape,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

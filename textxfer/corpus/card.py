@@ -56,7 +56,7 @@ def _row(story: Story, encoder: Any) -> dict[str, Any]:
 
 
 def _load(path: Path) -> Any:
-    from textxfer.corpus.tokens import load_tokenizer
+    from textxfer.tokenizer import load_tokenizer
 
     file = path / "tokenizer.json" if path.is_dir() else path
     if not file.is_file():

@@ -117,6 +117,7 @@ class _Graph:
         for range_ in ranges:
             draw.shuffle(range_)
         for rank in range(quarter):
+            draw.shuffle(ranges)  # or the last would come too late in a small story
             yield from (range_[rank] for range_ in ranges if rank < len(range_))
 
 

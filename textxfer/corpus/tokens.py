@@ -2,8 +2,12 @@
 
 A playthrough is one document where it fits the model's context. Where it does
 not, it becomes several: each scored turn keeps its whole path up to the context
-length (or the share of it that ``keep`` asks for). What is repeated for its
-context alone is not scored, so every scored piece of text counts once an epoch.
+length (or the share of it that ``keep`` asks for).
+
+Where a text is judged, what is repeated for its context alone is not scored, so
+every scored piece counts once. In training it is scored again (``rescore``):
+were it not, nearly every scored token would stand deep inside a block, and the
+model would unlearn how a text begins; and the work is done anyway.
 
 Documents are packed into blocks; a block's ``documents`` are the lengths of
 what lies in it, one after another, and ``scored`` are flat pairs [start, end)
@@ -26,6 +30,7 @@ import numpy as np
 from textxfer.corpus.render import pieces
 from textxfer.errors import CorpusError
 from textxfer.story import Playthrough
+from textxfer.tokenizer import token_bytes
 
 if TYPE_CHECKING:
     import datasets
@@ -41,6 +46,7 @@ class Document:
     ids: np.ndarray
     scored: np.ndarray
     scored_bytes: int = 0  # UTF-8 bytes of the scored tokens
+    fresh: int = 0  # scored tokens that are not here as context
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +67,6 @@ class TokenSet:
         return cls(datasets.Dataset.load_from_disk(str(folder)), json.loads(manifest.read_text()))
 
 
-def load_tokenizer(path: Path) -> Tokenizer:
-    """A ``tokenizer.json`` in which special tokens typed by people stay text."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.encode_special_tokens = True
-    return tokenizer
-
-
-def token_bytes(tokenizer: Tokenizer) -> np.ndarray:
-    """UTF-8 bytes that each token stands for, (V,) int64; special tokens stand for none.
-
-    A byte-level BPE writes each byte as one printable character, so a token's
-    bytes are its characters (Radford et al. 2019, section 2.2).
-    """
-    size = tokenizer.get_vocab_size(with_added_tokens=True)
-    lengths = np.zeros(size, dtype=np.int64)
-    special = {int(i) for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
-    byte_level = "ByteLevel" in str(type(tokenizer.decoder).__name__)
-    for token, index in tokenizer.get_vocab(with_added_tokens=True).items():
-        if index in special:
-            continue
-        if byte_level:
-            lengths[index] = len(token)
-        elif token.startswith("<0x") and len(token) == 6:
-            lengths[index] = 1
-        else:
-            lengths[index] = len(token.replace("▁", " ").encode())
-    return lengths
-
-
 def _pieces(walk: Playthrough, tokenizer: Tokenizer) -> list[tuple[np.ndarray, int, bool]]:
     """Token ids of each piece with its turn and whether it is prose."""
     parts = pieces(walk)
@@ -108,13 +83,14 @@ def documents(
     prose_only: bool,
     lengths: np.ndarray,
     keep: float = 1.0,
+    rescore: bool = False,
 ) -> Iterable[Document]:
     """The documents of one playthrough, each of at most ``context`` tokens.
 
     prose_only: score only prose and end of text, not the actions before it
     (validation: an action is what the player gives). lengths: UTF-8 bytes of
     each token, (V,). keep: share of a context that a continuation keeps of its
-    path where the whole path does not fit.
+    path where the whole path does not fit. rescore: score the context, too.
     """
     turn_ids: list[list[np.ndarray]] = [[] for _ in walk.turns]
     turn_scored: list[list[np.ndarray]] = [[] for _ in walk.turns]
@@ -132,10 +108,13 @@ def documents(
     starts = np.concatenate([[0], ends[:-1]])
     wanted = [bool(scored[a:b].any()) for a, b in zip(starts, ends, strict=True)]
     for start, first, end in windows(starts.tolist(), ends.tolist(), wanted, context, keep):
-        counted = scored[start:end].copy()
-        counted[: max(first - start, 1)] = False
-        if counted.any():
-            yield Document(ids[start:end], counted, int(lengths[ids[start:end][counted]].sum()))
+        fresh = scored[start:end].copy()
+        fresh[: max(first - start, 1)] = False
+        counted = np.ones(end - start, bool) if rescore else fresh
+        counted[0] = False
+        if fresh.any():
+            size = int(lengths[ids[start:end][counted]].sum())
+            yield Document(ids[start:end], counted, size, int(fresh.sum()))
 
 
 def windows(
@@ -206,10 +185,11 @@ def write(
     end_of_text: int,
     prose_only: bool = False,
     keep: float = 1.0,
+    rescore: bool = False,
 ) -> TokenSet:
     """Tokenise, cut, pack and store; the manifest is written last.
 
-    ``prose_only`` and ``keep`` as in ``documents``.
+    ``prose_only``, ``keep`` and ``rescore`` as in ``documents``.
 
     Raises CorpusError when nothing is left to score.
     """
@@ -226,6 +206,7 @@ def write(
             prose_only=prose_only,
             lengths=lengths,
             keep=keep,
+            rescore=rescore,
         )
     if not docs:
         raise CorpusError("The corpus leaves no text to learn from; give it more than a few words.")
@@ -252,6 +233,7 @@ def write(
         "tokens": positions,
         "scored_tokens": sum(int(d.scored.sum()) for d in docs),
         "scored_bytes": sum(d.scored_bytes for d in docs),
+        "fresh_tokens": sum(d.fresh for d in docs),
         "filled": round(positions / (len(rows) * context), 4),
         "tokenizer_sha256": hashlib.sha256(tokenizer.to_str().encode()).hexdigest(),
         "ids_sha256": digest.hexdigest(),

@@ -46,7 +46,7 @@ def loss_curve(metrics: list[dict[str, Any]], *, bytes_per_token: float | None =
     axes.spines["top"].set_visible(False)
     if bytes_per_token and judged:  # random weights begin far above what is worth seeing
         worst, best = max(b for _, b in judged[1:] or judged), min(b for _, b in judged)
-        axes.set_ylim(max(best - 0.35, 0), min(worst + 0.6, max(*losses, worst)))
+        axes.set_ylim(max(best - 0.35, 0), min(worst + 0.6, max([*losses, worst])))
     figure.legend(loc="outside upper right", frameon=False, ncols=2)
     axes.tick_params(colors=_INK)
     out = io.BytesIO()
@@ -134,7 +134,7 @@ def _page(
         "precision": config.precision.dtype,
         "seed": str(config.seed),
         "stories, passages": f"{len(manifest['stories']):,}, {manifest['passages']:,}",
-        "tokens learnt from": f"{train['scored_tokens']:,} an epoch, {result['tokens']:,} in all",
+        "tokens learnt from": f"{train['fresh_tokens']:,} of text, {result['tokens']:,} in all",
         "held out": f"{validation['scored_tokens']:,} tokens ({manifest['split']})",
         "time": f"{result['seconds'] / 60:.1f} minutes",
     }

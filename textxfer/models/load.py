@@ -8,13 +8,12 @@ refused, because reading a pickle runs whatever its author put into it.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textxfer.corpus.tokens import load_tokenizer
 from textxfer.errors import ModelError
+from textxfer.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -84,7 +83,6 @@ def find_base(name: str) -> Path:
 def _from_hub(name: str) -> Path:
     import difflib
 
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "0")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
@@ -117,7 +115,9 @@ def load_base(name: str, *, options: dict[str, Any] | None = None) -> Base:
     _check_folder(folder, name)
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # of reading a file: over before it can be read
     try:
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, **(options or {})

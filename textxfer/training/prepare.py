@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,12 +64,17 @@ def resolve_hardware(config: RunConfig, *, parameters: int, context: int) -> Run
     return config
 
 
-def resolve_steps(config: RunConfig, blocks: int) -> RunConfig:
-    """Fill in what depends on the amount of text."""
+def resolve_steps(config: RunConfig, tokens: Mapping[str, Any]) -> RunConfig:
+    """Fill in what depends on the amount of text; ``tokens`` is the manifest of the training blocks.
+
+    What is repeated as context is a pass over that text, too, so repeats
+    shorten an epoch's count of blocks.
+    """
     config = config.model_copy(deep=True)
     assert config.data.context and config.optim.tokens_per_step
     per_step = max(config.optim.tokens_per_step // config.data.context, 1)
     if config.schedule.steps is None:
+        blocks = tokens["blocks"] * tokens["fresh_tokens"] / tokens["scored_tokens"]
         config.schedule.steps = max(round(config.schedule.epochs * blocks / per_step), 1)
     config.eval.every_steps = config.eval.every_steps or max(config.schedule.steps // 10, 1)
     config.checkpoint.every_steps = config.checkpoint.every_steps or config.eval.every_steps
@@ -159,7 +164,7 @@ def write_tokens(
     """Tokenise both sides into ``data``; its manifest, written last, says what was done."""
     assert config.data.context is not None
     common: dict[str, Any] = {"context": config.data.context, "end_of_text": end_of_text}
-    train = token_files.write(parts.train, tokenizer, data / "train", keep=config.data.keep, **common)
+    train = token_files.write(parts.train, tokenizer, data / "train", keep=config.data.keep, rescore=True, **common)
     actions = parts.method != "passages"  # a held-out passage alone: its action is what the player gave
     validation = token_files.write(parts.validation, tokenizer, data / "validation", prose_only=not actions, **common)
     stories = reading.stories
@@ -192,7 +197,7 @@ def describe(manifest: dict[str, Any]) -> list[str]:
     lines = [
         f"{len(manifest['stories'])} stories, {manifest['passages']} passages; "
         f"{len(manifest['held_out'])} {'stories' if manifest['split'] != 'passages' else 'passages'} held out.",
-        f"Training: {train['scored_tokens']:,} tokens to learn from, {train['tokens']:,} with their context, "
+        f"Training: {train['fresh_tokens']:,} tokens, {train['tokens']:,} with what is repeated as context; "
         f"{train['blocks']} blocks of {train['context']} ({train['filled']:.0%} filled).",
         f"Held out: {validation['scored_tokens']:,} tokens to be judged by.",
     ]

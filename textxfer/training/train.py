@@ -123,7 +123,7 @@ def train_wanted(wanted: RunConfig, folder: Path, watch: Watch, *, corpus: tuple
             raise
         for line in prepare.describe(manifest):
             watch.note(line)
-        config = prepare.resolve_steps(config, manifest["train"]["blocks"])
+        config = prepare.resolve_steps(config, manifest["train"])
         checkpoint.write_text(
             folder / "run.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         )
