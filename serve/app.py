@@ -1,7 +1,7 @@
 """The server: what every dialect shares, from the first byte to the drain.
 
-    app = create_app(Settings(model="runs/demo"))
-    uvicorn.run(app)
+app = create_app(Settings(model="runs/demo"))
+uvicorn.run(app)
 """
 
 from __future__ import annotations
@@ -72,9 +72,7 @@ def create_app(settings: Settings, on_loaded: Loaded | None = None) -> FastAPI:
     app.mount("/", StaticFiles(directory=WEB, html=True), name="web")
     app.add_middleware(ByStream, streams=streams)
     if settings.cors:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=list(settings.cors), allow_methods=["*"], allow_headers=["*"]
-        )
+        app.add_middleware(CORSMiddleware, allow_origins=list(settings.cors), allow_methods=["*"], allow_headers=["*"])
     return app
 
 

@@ -33,9 +33,7 @@ class ByStream:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > LARGEST_BODY:
-                await Refused(413, f"The body is larger than {LARGEST_BODY} bytes.").response()(
-                    scope, receive, send
-                )
+                await Refused(413, f"The body is larger than {LARGEST_BODY} bytes.").response()(scope, receive, send)
                 return
         given = False
 

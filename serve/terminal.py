@@ -71,9 +71,7 @@ class Terminal:
     seed: the first turn's; each further one takes the next. None draws them.
     """
 
-    def __init__(
-        self, game: Game, runner: asyncio.Runner, source: TextIO, out: TextIO, seed: int | None
-    ) -> None:
+    def __init__(self, game: Game, runner: asyncio.Runner, source: TextIO, out: TextIO, seed: int | None) -> None:
         self._game = game
         self._do = runner.run  # the loop runs only while something is done; a line is read without it
         self._source = source
@@ -125,7 +123,7 @@ class Terminal:
     def _obey(self, line: str) -> bool:
         """Does what a line says; False when it says to leave."""
         if not line.startswith("/"):
-            said = len(line) > 1 and line[0] in "\"“"
+            said = len(line) > 1 and line[0] in '"“'
             self._play("say" if said else "do" if line else "continue", line)
             return True
         name, _, rest = line[1:].partition(" ")

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 # What ends a sentence: a mark, quotes or brackets that close it, then a space or
 # the end. A small letter behind it says that the sentence goes on ('"Stop!" he said').
 END = re.compile(r"[.!?…][\"'”’»)\]*_]*(?=\s+(?![a-z\s])|\s*$)")
-TITLES = re.compile(
-    r"(?:^|[\s\"'“‘(])(?:Mr|Mrs|Ms|Dr|St|Messrs|Mme|Mlle|Capt|Col|Gen|Lt|Sgt|Rev|[A-HJ-Z])\.$"
-)
+TITLES = re.compile(r"(?:^|[\s\"'“‘(])(?:Mr|Mrs|Ms|Dr|St|Messrs|Mme|Mlle|Capt|Col|Gen|Lt|Sgt|Rev|[A-HJ-Z])\.$")
 NUMBER = re.compile(r"\d\.$")
 
 

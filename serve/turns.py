@@ -162,9 +162,7 @@ class Playing:
     the model breaks off: what came before is saved.
     """
 
-    def __init__(
-        self, game: Game, story: StoryRow, beats: Sequence[TurnRow], move: Line, sampling: Sampling
-    ) -> None:
+    def __init__(self, game: Game, story: StoryRow, beats: Sequence[TurnRow], move: Line, sampling: Sampling) -> None:
         self._game = game
         self._story = story
         self._beats = beats

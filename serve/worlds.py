@@ -73,9 +73,7 @@ class World:
 
         Raises ValueError, whose first word is the field, when a value is out of its range.
         """
-        given = (
-            fields.model_dump(include=set(SamplingFields.model_fields), exclude_none=True) if fields else {}
-        )
+        given = fields.model_dump(include=set(SamplingFields.model_fields), exclude_none=True) if fields else {}
         if "logit_bias" in given:
             given["logit_bias"] = tuple(given["logit_bias"].items())
         chosen = replace(self.sampling, **given)

@@ -29,7 +29,7 @@ def test_overrides_win_and_are_read_as_yaml():
         ("optim.lr", "--set wants key=value, got 'optim.lr'"),
         ("optim.lr=-1", "optim.lr is -1: input should be greater than 0."),
         ("optim.name=sgd", "optim.name is 'sgd': input should be 'adamw' or 'muon'."),
-        ("data.validation=2", "data.validation is 2: input should be less than 0.9."),
+        ("data.validation=2", "data.validation is 2: input should be less than or equal to 0.5."),
     ],
 )
 def test_a_fault_is_one_line_that_names_it(text, said):

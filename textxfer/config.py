@@ -26,7 +26,7 @@ class _Section(BaseModel):
 
 class DataConfig(_Section):
     context: int | None = Field(default=None, ge=16, description="tokens in a block; None: the model's, at most 1024")
-    validation: float = Field(default=0.1, gt=0, lt=0.9, description="share of the words held out")
+    validation: float = Field(default=0.1, gt=0, le=0.5, description="share of the words held out")
     holdout: list[str] = Field(default_factory=list, description="stories held out whole, by id, title or author")
     keep: float = Field(default=1.0, ge=0, le=1, description="share of a context kept of a path too long to fit")
     seed: int = Field(default=0, description="of the split and the walks")

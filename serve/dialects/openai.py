@@ -161,9 +161,7 @@ async def _answering(
     """
     copies = asked.n or 1
     if len(prompts) * copies > MOST_CHOICES:
-        raise Refused(
-            400, f"{len(prompts) * copies} choices are asked for; {MOST_CHOICES} are the most.", param="n"
-        )
+        raise Refused(400, f"{len(prompts) * copies} choices are asked for; {MOST_CHOICES} are the most.", param="n")
     chosen = [prompt for prompt in prompts for _ in range(copies)]
     usage = bool(asked.stream_options and asked.stream_options.include_usage)
     answering = Answering(form, game.world, [echo for echo, _ in chosen], logs, usage)
@@ -187,19 +185,13 @@ async def a_completion(body: Completion, game: Ready, request: Request) -> Async
     if body.best_of is not None and body.best_of > 1:
         raise Refused(400, "best_of above 1 is not supported; ask for n and choose.", param="best_of")
     if body.logprobs:
-        raise Refused(
-            400, "logprobs above 0 are not supported; 0 gives those of the tokens chosen.", param="logprobs"
-        )
+        raise Refused(400, "logprobs above 0 are not supported; 0 gives those of the tokens chosen.", param="logprobs")
     if body.logprobs is not None and body.echo:
-        raise Refused(
-            400, "logprobs are not given for a prompt; leave echo or logprobs out.", param="logprobs"
-        )
+        raise Refused(400, "logprobs are not given for a prompt; leave echo or logprobs out.", param="logprobs")
     prompts = [(text if body.echo else "", ids) for text, ids in _prompts(body, game.world)]
     sampling = _sampling(body, game, request)
     logs = body.logprobs is not None
-    async with _answering(
-        game, TextFormat(), body, sampling, prompts, _stops(body.stop), logs
-    ) as answering:
+    async with _answering(game, TextFormat(), body, sampling, prompts, _stops(body.stop), logs) as answering:
         yield answering
 
 
@@ -218,9 +210,7 @@ async def a_chat(body: Chat, game: Ready, request: Request) -> AsyncIterator[Ans
 
 
 @router.post("/completions")
-async def completions(
-    answering: Annotated[Answering, Depends(a_completion)], request: Request
-) -> dict[str, Any]:
+async def completions(answering: Annotated[Answering, Depends(a_completion)], request: Request) -> dict[str, Any]:
     return await answering.whole(request)
 
 
@@ -296,9 +286,7 @@ def _prompts(body: Completion, world: World) -> list[tuple[str, tuple[int, ...]]
 def _stops(stop: str | list[str] | None) -> tuple[str, ...]:
     stops = [stop] if isinstance(stop, str) else stop or []
     if len(stops) > 4 or "" in stops:
-        raise Refused(
-            400, f"stop holds {len(stops)} strings; 1 to 4 are allowed, none of them empty.", param="stop"
-        )
+        raise Refused(400, f"stop holds {len(stops)} strings; 1 to 4 are allowed, none of them empty.", param="stop")
     return tuple(stops)
 
 

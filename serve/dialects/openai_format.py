@@ -70,9 +70,7 @@ class Format(Protocol):
 
     def first(self, index: int) -> dict[str, Any] | None: ...
 
-    def delta(
-        self, index: int, text: str, logs: Sequence[Logged] | None, reason: str | None
-    ) -> dict[str, Any]: ...
+    def delta(self, index: int, text: str, logs: Sequence[Logged] | None, reason: str | None) -> dict[str, Any]: ...
 
 
 class TextFormat:
@@ -86,9 +84,7 @@ class TextFormat:
     def first(self, index: int) -> None:
         return None
 
-    def delta(
-        self, index: int, text: str, logs: Sequence[Logged] | None, reason: str | None
-    ) -> dict[str, Any]:
+    def delta(self, index: int, text: str, logs: Sequence[Logged] | None, reason: str | None) -> dict[str, Any]:
         logprobs = logs and {
             "tokens": [token.text for token in logs],
             "token_logprobs": [token.logprob for token in logs],
@@ -111,9 +107,7 @@ class ChatFormat:
         delta = {"role": "assistant", "content": ""}
         return {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
 
-    def delta(
-        self, index: int, text: str, logs: Sequence[Logged] | None, reason: str | None
-    ) -> dict[str, Any]:
+    def delta(self, index: int, text: str, logs: Sequence[Logged] | None, reason: str | None) -> dict[str, Any]:
         delta = {"content": text} if text else {}
         return {"index": index, "delta": delta, "logprobs": _chat_logs(logs), "finish_reason": reason}
 
@@ -122,7 +116,6 @@ def _chat_logs(logs: Sequence[Logged] | None) -> dict[str, Any] | None:
     if not logs:
         return None
     content = [
-        {"token": t.text, "logprob": t.logprob, "bytes": list(t.text.encode()), "top_logprobs": []}
-        for t in logs
+        {"token": t.text, "logprob": t.logprob, "bytes": list(t.text.encode()), "top_logprobs": []} for t in logs
     ]
     return {"content": content, "refusal": None}

@@ -62,9 +62,7 @@ class Edit(BaseModel):
 async def begin(game: Ready, new: Annotated[NewStory | None, Body()] = None) -> dict[str, Any]:
     new = new or NewStory()
     if new.world not in (None, game.world.name):
-        raise Refused(
-            404, f"There is no world {new.world!r}; this server has {game.world.name!r}.", param="world"
-        )
+        raise Refused(404, f"There is no world {new.world!r}; this server has {game.world.name!r}.", param="world")
     return await _whole(game, await game.new_story(new.title, new.opening, new.memory))
 
 

@@ -84,9 +84,7 @@ def test_the_command_prints_one_json_object_last(shelf: Path, bytewise: Path) ->
     assert json.loads(result.stdout.splitlines()[-1]) == {**FIGURES, "dropped": DROPPED}
 
 
-def test_the_command_prints_tables_for_people(
-    shelf: Path, bytewise: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_prints_tables_for_people(shelf: Path, bytewise: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "250")
     result = CliRunner().invoke(app, ["stats", str(shelf), "--tokenizer", str(bytewise)])
     rows = [" ".join(line.replace("│", " ").split()) for line in result.stdout.splitlines()]

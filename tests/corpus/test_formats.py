@@ -256,9 +256,7 @@ It is `shut`.<br>
 def test_markdown_loses_its_marks() -> None:
     [story] = parse("md", MARKDOWN)
     assert story.source == Source(title="The Gate", author="A. Pask, B. Crake", licence="CC BY 4.0")
-    assert prose(story) == (
-        'I. Quillet\n\nYou stand at the gate. 5 * 2.\nIt is shut.\none\ntwo\n\n"No," said Pask.'
-    )
+    assert prose(story) == ('I. Quillet\n\nYou stand at the gate. 5 * 2.\nIt is shut.\none\ntwo\n\n"No," said Pask.')
 
 
 def test_a_rule_at_the_top_is_no_front_matter() -> None:

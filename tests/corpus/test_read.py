@@ -58,8 +58,7 @@ def test_the_bad_are_listed_and_the_good_are_kept(tmp_path: Path) -> None:
         Rejected("README.md", "is a note about the folder by its name; rename it if it is a story"),
         Rejected(
             "binary.txt",
-            "byte 0x00 at offset 3 means it is no text, whatever its name says; "
-            "convert it to UTF-8 text first.",
+            "byte 0x00 at offset 3 means it is no text, whatever its name says; convert it to UTF-8 text first.",
         ),
         Rejected("broken.txt", "it is not a regular file, or a link that leads nowhere"),
         Rejected("cover.png", f"format .png is not read; known: {KNOWN}"),
@@ -140,9 +139,7 @@ def test_what_a_scraper_wrote_down_is_kept(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_one_bad_file_is_one_clear_line(
-    tmp_path: Path, name: str, content: bytes | None, message: str
-) -> None:
+def test_one_bad_file_is_one_clear_line(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)

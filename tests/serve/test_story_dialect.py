@@ -224,9 +224,7 @@ def test_stories_outlive_the_server(serving: Any, model_folder: Path, tmp_path: 
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "textxfer", "serve", str(model_folder), "--port", str(port)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [*command, "--data", str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment
-    )
+    process = subprocess.Popen([*command, "--data", str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == f"Loading {model_folder} …\n"

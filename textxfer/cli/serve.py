@@ -9,16 +9,10 @@ import typer
 
 
 def serve(
-    run: Annotated[
-        str, typer.Argument(help="A run's folder, a model folder, starter, or a hub name.")
-    ] = "starter",
-    host: Annotated[
-        str, typer.Option(help="The address to listen on; 0.0.0.0 lets others in.")
-    ] = "127.0.0.1",
+    run: Annotated[str, typer.Argument(help="A run's folder, a model folder, starter, or a hub name.")] = "starter",
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets others in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
-    data: Annotated[
-        Path | None, typer.Option(help="Where the stories are kept: a .db file or a folder.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Where the stories are kept: a .db file or a folder.")] = None,
     api_key: Annotated[
         str | None, typer.Option(envvar="TEXTXFER_API_KEY", help="What clients must bring as bearer token.")
     ] = None,

@@ -60,9 +60,7 @@ def _load(path: Path) -> Any:
 
     file = path / "tokenizer.json" if path.is_dir() else path
     if not file.is_file():
-        raise CorpusError(
-            f"There is no tokenizer {str(file)!r}; name a tokenizer.json or a folder that holds one."
-        )
+        raise CorpusError(f"There is no tokenizer {str(file)!r}; name a tokenizer.json or a folder that holds one.")
     try:
         encoder = load_tokenizer(file)
     except Exception as error:  # tokenizers raises plain Exception

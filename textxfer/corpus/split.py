@@ -58,9 +58,7 @@ class _Sides:
     lost: int = 0
 
 
-def split(
-    stories: Sequence[Story], *, fraction: float = 0.1, seed: int = 0, holdout: Sequence[str] = ()
-) -> Split:
+def split(stories: Sequence[Story], *, fraction: float = 0.1, seed: int = 0, holdout: Sequence[str] = ()) -> Split:
     """Holds out about ``fraction`` of the words, the same ones for the same seed.
 
     holdout: parts of ids, titles or authors (case aside); the stories that
@@ -81,8 +79,7 @@ def split(
     words = sum(map(_words, stories))
     if words < FEWEST_WORDS:
         raise CorpusError(
-            f"The corpus has {words} words; at least {FEWEST_WORDS} are needed to train on some and "
-            f"hold out others."
+            f"The corpus has {words} words; at least {FEWEST_WORDS} are needed to train on some and hold out others."
         )
     if holdout:
         method, sides = "named", _whole(stories, _named(stories, holdout), seed)

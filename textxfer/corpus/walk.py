@@ -73,8 +73,7 @@ def walk_to(story: Story, target: str, *, without: frozenset[str] = _NOTHING) ->
     way: list[Choice] | None = []
     if target != story.start:
         open_ways = {
-            id: [c for c in p.choices if c.to not in without or c.to == target]
-            for id, p in story.passages.items()
+            id: [c for c in p.choices if c.to not in without or c.to == target] for id, p in story.passages.items()
         }
         open_ways[target] = []
         way = None if story.start in without else _shortest(open_ways, story.start, lambda id: id == target)
@@ -91,16 +90,12 @@ def _typed(choice: Choice) -> str:
     return " ".join(choice.text.split()).strip("*_ ") or choice.to
 
 
-def _nearest(
-    ways: dict[str, list[Choice]], untaken: dict[str, list[Choice]], begin: str
-) -> list[Choice] | None:
+def _nearest(ways: dict[str, list[Choice]], untaken: dict[str, list[Choice]], begin: str) -> list[Choice] | None:
     """The shortest way from ``begin`` to a passage with an untaken choice, or None."""
     return _shortest(ways, begin, lambda id: bool(untaken[id]))
 
 
-def _shortest(
-    ways: dict[str, list[Choice]], begin: str, wanted: Callable[[str], bool]
-) -> list[Choice] | None:
+def _shortest(ways: dict[str, list[Choice]], begin: str, wanted: Callable[[str], bool]) -> list[Choice] | None:
     if wanted(begin):
         return []
     came: dict[str, tuple[str, Choice]] = {}

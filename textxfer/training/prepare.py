@@ -180,7 +180,9 @@ def write_tokens(
             }
             for s in stories
         ],
-        "passages": sum(len(s.passages) for s in stories),
+        "passages": parts.passages,
+        "passages_trained": parts.passages_trained,
+        "passages_lost": parts.passages_lost,
         "split": parts.method,
         "held_out": list(parts.held_out),
         "dropped": [{"name": r.name, "reason": r.reason} for r in (*reading.rejected, *parts.dropped)],
@@ -194,9 +196,12 @@ def write_tokens(
 def describe(manifest: dict[str, Any]) -> list[str]:
     """Lines for a person: tokens, what is covered, what was dropped."""
     train, validation = manifest["train"], manifest["validation"]
+    whole = manifest["split"] != "passages"
+    held_out = _count(len(manifest["held_out"]), "story", "stories") if whole else str(len(manifest["held_out"]))
     lines = [
-        f"{len(manifest['stories'])} stories, {manifest['passages']} passages; "
-        f"{len(manifest['held_out'])} {'stories' if manifest['split'] != 'passages' else 'passages'} held out.",
+        f"{_count(len(manifest['stories']), 'story', 'stories')}, {_count(manifest['passages'], 'passage')}: "
+        f"{manifest['passages_trained']} to learn from, {held_out} held out, "
+        f"{manifest['passages_lost']} lost behind them.",
         f"Training: {train['fresh_tokens']:,} tokens, {train['tokens']:,} with what is repeated as context; "
         f"{train['blocks']} blocks of {train['context']} ({train['filled']:.0%} filled).",
         f"Held out: {validation['scored_tokens']:,} tokens to be judged by.",
@@ -206,6 +211,10 @@ def describe(manifest: dict[str, Any]) -> list[str]:
     if len(dropped) > 10:
         lines.append(f"… and {len(dropped) - 10} more; data/manifest.json names them all.")
     return lines
+
+
+def _count(n: int, one: str, many: str = "") -> str:
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def new_folder(folder: Path) -> None:

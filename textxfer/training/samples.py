@@ -49,6 +49,6 @@ def opening_of(stories: Sequence[Story], parts: Split) -> str:
     """The first passage of the first branching story: a place to begin to play. Empty where there is none."""
     held_out = set(parts.held_out)
     for story in stories:
-        if not story.is_linear and story.start not in held_out:
+        if not story.is_linear and story.id not in held_out:
             return story.passages[story.start].text
     return ""

@@ -40,9 +40,7 @@ def _load(line: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise CorpusError(f"it is not JSON ({error})") from None
     if not isinstance(loaded, dict):
-        raise CorpusError(
-            f"it is a JSON {type(loaded).__name__}; a story is an object with passages or a text"
-        )
+        raise CorpusError(f"it is a JSON {type(loaded).__name__}; a story is an object with passages or a text")
     return loaded
 
 

@@ -81,7 +81,6 @@ def _plain(text: str) -> tuple[str, str]:
 def _inline(tokens: list[Any]) -> str:
     words = {"softbreak": " ", "hardbreak": "\n"}
     return "".join(
-        words.get(token.type)
-        or (token.content if token.type in ("text", "text_special", "code_inline") else "")
+        words.get(token.type) or (token.content if token.type in ("text", "text_special", "code_inline") else "")
         for token in tokens
     )
