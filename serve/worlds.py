@@ -19,7 +19,7 @@ OPENING = (
     "has burned low. On the table lies a letter with your name on it, in a hand you do not know.\n\n"
     "Somewhere below, a door opens and closes again."
 )
-SAMPLING = Sampling(max_tokens=80, temperature=0.8, top_p=0.95, repetition_penalty=1.1)
+SAMPLING = Sampling(max_tokens=80)
 
 
 class SamplingFields(BaseModel):

@@ -23,11 +23,11 @@ class Sampling:
     """
 
     max_tokens: int = 100
-    temperature: float = 0.8
+    temperature: float = 0.7
     top_k: int = 0
-    top_p: float = 0.95
+    top_p: float = 0.9
     min_p: float = 0.0
-    repetition_penalty: float = 1.1
+    repetition_penalty: float = 1.05
     repetition_range: int = 256  # last tokens that the repetition penalty looks at
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0

@@ -83,7 +83,7 @@ def make_method(settings: Mapping[str, Any]) -> Method:
             if isinstance(default, tuple) and isinstance(value, list):
                 options[key] = tuple(value)
             elif not isinstance(value, wanted):
-                raise ConfigError(f"method.{key} is {value!r}; it must be a {type(default).__name__}.")
+                raise ConfigError(f"method.{key} is {value!r}; it must be of type {type(default).__name__}.")
     try:
         made: Method = kind(**options)
     except (TypeError, ValueError) as error:
