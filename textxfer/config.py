@@ -82,7 +82,6 @@ class RunConfig(_Section):
     base: str = "gpt2"
     seed: int = 0
     method: dict[str, Any] = Field(default_factory=lambda: {"name": "lora"})
-    objectives: dict[str, float] = Field(default_factory=lambda: {"lm": 1.0})
     data: DataConfig = DataConfig()
     optim: OptimConfig = OptimConfig()
     schedule: ScheduleConfig = ScheduleConfig()
@@ -92,7 +91,7 @@ class RunConfig(_Section):
     sample: SampleConfig = SampleConfig()
 
 
-_FREE = {"method", "objectives"}  # their keys belong to what they name, which checks them
+_FREE = {"method"}  # its keys belong to the method it names, which checks them
 
 
 def known_keys(model: type[BaseModel] = RunConfig, prefix: str = "") -> list[str]:

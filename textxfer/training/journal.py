@@ -61,6 +61,12 @@ class Watch:
         )
         self._task = self._bar.add_task("", total=None, visible=False, loss=0.0, speed=0.0)
 
+    def reading(self, name: str, done: int, total: int) -> None:
+        """A line that is written over, on a terminal only."""
+        if self.console.is_terminal:
+            line = f"Reading {done} of {total}: {name}"[: self.console.width - 1]
+            self.console.print(f"{line:<{self.console.width - 1}}", end="\r" if done < total else "\n", markup=False)
+
     def note(self, line: str) -> None:
         self.console.print(line, markup=False)
 

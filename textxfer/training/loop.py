@@ -118,6 +118,7 @@ def train_loop(
     with stop_on_signals() as stop:
         try:
             if last is None:
+                watch.note("Judging the base on the held-out text …")
                 state.before = evaluate()
                 save()  # a kill at any moment repeats nothing that was measured
             watch.start(state.step, steps)

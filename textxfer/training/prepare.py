@@ -15,7 +15,7 @@ import yaml
 
 from textxfer.config import RunConfig, difference
 from textxfer.corpus import tokens as token_files
-from textxfer.corpus.read import Reading, read
+from textxfer.corpus.read import Progress, Reading, read
 from textxfer.corpus.split import Split, split
 from textxfer.errors import ConfigChanged, ConfigError, TrainingError
 from textxfer.methods.base import make_method, resolve_method
@@ -149,10 +149,10 @@ def straighten_some(stories: Sequence[Story], share: float, seed: int) -> list[S
     return chosen
 
 
-def read_corpus(config: RunConfig) -> tuple[Reading, Split]:
+def read_corpus(config: RunConfig, progress: Progress | None = None) -> tuple[Reading, Split]:
     """The stories and how they are split. Raises CorpusError where there is too little."""
     data = config.data
-    reading = read(Path(config.corpus))
+    reading = read(Path(config.corpus), progress=progress)
     if data.straight_quotes:
         reading = replace(reading, stories=straighten_some(reading.stories, data.straight_quotes, data.seed))
     return reading, split(reading.stories, fraction=data.validation, seed=data.seed, holdout=data.holdout)

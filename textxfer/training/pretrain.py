@@ -66,7 +66,7 @@ def pretrain(
     wanted = make_config(values, overrides)
     if (folder / "run.yaml").is_file():
         return Run(train_wanted(wanted, folder, watch))
-    reading, parts = prepare.read_corpus(wanted)
+    reading, parts = prepare.read_corpus(wanted, watch.reading)
     prepare.new_folder(folder)
     watch.note(f"Learning a vocabulary of {(shape or Shape()).vocabulary} from {len(parts.train)} playthroughs …")
     make_base(parts.train, shape or Shape(), base, seed=wanted.seed)

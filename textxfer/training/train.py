@@ -95,7 +95,7 @@ def train_wanted(wanted: RunConfig, folder: Path, watch: Watch, *, corpus: tuple
         with _alone(folder):
             return _go_on(config, base, folder, watch)
     tokenizer_file(find_base(wanted.base), wanted.base)
-    reading, parts = corpus or prepare.read_corpus(wanted)
+    reading, parts = corpus or prepare.read_corpus(wanted, watch.reading)
     base = load_base(wanted.base, options=make_method(wanted.method).load_options())
     config = prepare.resolve_hardware(wanted, parameters=base.parameters, context=base.context)
     opening = opening_of(reading.stories, parts)
