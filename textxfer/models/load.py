@@ -7,6 +7,7 @@ refused, because reading a pickle runs whatever its author put into it.
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,29 +81,25 @@ def find_base(name: str) -> Path:
     return _from_hub(name)
 
 
-def _from_hub(name: str) -> Path:
-    import difflib
+KNOWN = ("starter", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2")
 
+
+def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
-    patterns = ["*.json", "*.safetensors", "merges.txt"]
+    near = [] if name in KNOWN else difflib.get_close_matches(name, KNOWN, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
     try:
-        return Path(snapshot_download(name, allow_patterns=patterns))
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "merges.txt"]))
     except (RepositoryNotFoundError, HFValidationError):
-        known = ["starter", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2"]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ModelError(
-            f"There is no base {name!r}, neither a folder nor on the hub.{hint} Known: {', '.join(known)}."
+            f"There is no base {name!r}, neither a folder nor on the hub.{hint} Known: {', '.join(KNOWN)}."
         ) from None
     except Exception as error:  # no network shows itself in a dozen exceptions of three libraries
-        known = ["starter", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2"]
-        near = [] if name in known else difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ModelError(
-            f"The base {name!r} is not on this machine and the Hugging Face hub cannot be reached "
-            f"({type(error).__name__}).{hint} Use --base starter, which needs no download, or a folder."
+            f"{name!r} is no folder here and the Hugging Face hub cannot be reached ({type(error).__name__}).{hint} "
+            "Use --base starter, which needs no download, or a folder."
         ) from None
 
 
