@@ -87,7 +87,7 @@ def card(run: Run, scores: list[tuple[str, float, int]], texts: list[tuple[str, 
     config, result = run.config, run.result or {}
     manifest = json.loads((run.path / "data" / "manifest.json").read_text(encoding="utf-8"))
     held = set(manifest["held_out"])
-    sources = [s["id"] for s in manifest["stories"] if s["id"] not in held]
+    sources = [s["title"] for s in manifest["stories"] if s["id"] not in held]
     epochs = config["schedule"]["epochs"]
     total = sum(b * t for _, b, t in scores) / sum(t for _, _, t in scores)
     judged = [m for m in run.metrics() if "bits_per_byte" in m]
@@ -148,8 +148,12 @@ Public domain in the United States; texts of Standard Ebooks, whose own work on 
 """
 
 
-def title(story: str) -> str:
-    return story.replace("-", " ").title()
+def title(file: str) -> str:
+    """``bram-stoker_dracula`` → ``Dracula, by Bram Stoker``; a third part is a translator or illustrator, with a
+    fourth one the first two are authors."""
+    parts = [part.replace("-", " ").title() for part in file.split("_")]
+    authors, (work, *others) = (" and ".join(parts[:2]), parts[2:]) if len(parts) > 3 else (parts[0], parts[1:])
+    return f"{work}, by {authors}" + (f" ({others[0]})" if others else "")
 
 
 def main() -> None:
