@@ -158,6 +158,22 @@ def test_a_damaged_checkpoint_is_seen_and_the_one_before_used(undisturbed, tmp_p
     assert len(said) == 1 and "damaged" in said[0]
 
 
+def test_pointers_and_results_lost_in_a_kill_come_back(undisturbed, corpus, tiny_base, tmp_path):
+    import shutil
+
+    method, whole = undisturbed
+    copy = tmp_path / "run"
+    shutil.copytree(whole, copy)
+    for name in ("best", "last", "result.json"):
+        (copy / name).unlink()
+    shutil.rmtree(copy / "model")
+    train_here(corpus, tiny_base, method, copy)
+    assert (copy / "best").read_text() == (whole / "best").read_text()
+    assert (copy / "last").read_text() == (whole / "last").read_text()
+    assert textxfer.load(copy).result["best_step"] == textxfer.load(whole).result["best_step"]
+    assert weights(copy) == weights(whole)
+
+
 def test_two_processes_never_train_in_one_folder(corpus, tiny_base, tmp_path):
     import fcntl
 

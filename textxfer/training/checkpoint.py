@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,7 +21,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from textxfer.errors import DamagedCheckpoint, TrainingError
+from textxfer.errors import DamagedCheckpoint
+from textxfer.training.aside import whole_folder, write_text
 
 
 @dataclass(slots=True)
@@ -45,26 +45,6 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a small file aside, flush it to the disk and rename it into place."""
-    aside = path.with_name(f".{path.name}.tmp")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
-    flush_folder(path.parent)
-
-
-def flush_folder(folder: Path) -> None:
-    """fsync a folder, so that renames in it outlive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -83,50 +63,30 @@ def save(
 
     Raises TrainingError when the disk is full; what was there before stays.
     """
-    folder = root / "checkpoints"
-    folder.mkdir(exist_ok=True)
-    name = f"step-{progress.step:06d}"
-    aside = folder / f".{name}.tmp"
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        aside.mkdir()
+    final = root / "checkpoints" / f"step-{progress.step:06d}"
+    with whole_folder(final, f"The checkpoint of step {progress.step}") as folder:
         weights = {n: p.detach().cpu().contiguous() for n, p in trainable(model).items()}
-        save_file(weights, aside / "weights.safetensors")
+        save_file(weights, folder / "weights.safetensors")
         tensors, numbers = _split_states(optimizers)
-        save_file(tensors, aside / "optimizer.safetensors")
-        save_file(_generators(), aside / "rng.safetensors")
+        save_file(tensors, folder / "optimizer.safetensors")
+        save_file(_generators(), folder / "rng.safetensors")
         state: dict[str, Any] = {"progress": asdict(progress), "optimizers": numbers}
         if scaler is not None:
             state["scaler"] = scaler.state_dict()
-        (aside / "state.json").write_text(json.dumps(state))
-        sums = {p.name: sha256(p) for p in sorted(aside.iterdir())}
-        (aside / "checksums.json").write_text(json.dumps(sums, indent=1))
-        for path in aside.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        flush_folder(aside)
-        shutil.rmtree(folder / name, ignore_errors=True)
-        os.replace(aside, folder / name)
-        flush_folder(folder)
-        write_text(root / "last", name)
-        if progress.best_step == progress.step:
-            write_text(root / "best", name)
-    except OSError as error:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise TrainingError(
-            f"The checkpoint of step {progress.step} could not be written to {root} ({error.strerror or error}); "
-            "the ones before are whole. Free some room and repeat the command."
-        ) from None
-    except Exception as error:  # safetensors reports a full disk as its own error
-        shutil.rmtree(aside, ignore_errors=True)
-        if "space" not in str(error).lower() and "os error" not in str(error).lower():
-            raise
-        raise TrainingError(
-            f"The checkpoint of step {progress.step} could not be written to {root} (No space left on device); "
-            "the ones before are whole. Free some room and repeat the command."
-        ) from None
+        (folder / "state.json").write_text(json.dumps(state))
+        sums = {p.name: sha256(p) for p in sorted(folder.iterdir())}
+        (folder / "checksums.json").write_text(json.dumps(sums, indent=1))
+    point(root, progress)
     _forget_old(root, keep)
-    return folder / name
+    return final
+
+
+def point(root: Path, progress: Progress) -> None:
+    """Write ``last`` and ``best``: a kill between a checkpoint and its pointers must not leave them behind."""
+    for pointer, step in (("last", progress.step), ("best", progress.best_step)):
+        name = f"step-{step:06d}"
+        if (root / "checkpoints" / name).is_dir():
+            write_text(root / pointer, name)
 
 
 def _forget_old(root: Path, keep: int) -> None:

@@ -94,6 +94,7 @@ def train_loop(
     state = checkpoint.Progress()
     if last is not None:
         state = checkpoint.load(last, module.model, optimizers, scaler=accelerator.scaler)
+        checkpoint.point(folder, state)
         watch.note(f"Going on from step {state.step} of {steps}.")
     journal = Journal(folder / "metrics.jsonl", upto=state.step if last else -1)
 

@@ -21,7 +21,7 @@ from textxfer.errors import ConfigChanged, ConfigError, TrainingError
 from textxfer.methods.base import make_method, resolve_method
 from textxfer.story import Story
 from textxfer.training import schedule
-from textxfer.training.checkpoint import write_text
+from textxfer.training.aside import write_text
 from textxfer.training.precision import choose_dtype
 
 PROMPTS = ("You open the gate.", "You are lost, and it is getting dark.")

@@ -23,6 +23,7 @@ from textxfer.methods.base import make_method
 from textxfer.models.load import Base, find_base, load_base, set_dropout, tokenizer_file
 from textxfer.runs import Run
 from textxfer.training import checkpoint, prepare
+from textxfer.training.aside import whole_folder, write_text
 from textxfer.training.journal import Watch
 from textxfer.training.loop import train_loop
 from textxfer.training.loss import PackedLM
@@ -103,28 +104,14 @@ def train_wanted(wanted: RunConfig, folder: Path, watch: Watch, *, corpus: tuple
     config.sample.prompts = config.sample.prompts or prompts
     prepare.new_folder(folder)
     with _alone(folder):
-        data = folder / "data"
-        shutil.rmtree(data, ignore_errors=True)
-        aside = folder / ".data.tmp"
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
-        try:
-            manifest = prepare.write_tokens(config, reading, parts, base.tokenizer, base.end_of_text, aside)
+        with whole_folder(folder / "data", "The tokens") as data:
+            manifest = prepare.write_tokens(config, reading, parts, base.tokenizer, base.end_of_text, data)
             if opening:
-                (aside / "opening.txt").write_text(opening, encoding="utf-8")
-            aside.rename(data)
-        except OSError as error:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise TrainingError(
-                f"The tokens could not be written to {folder} ({error.strerror}); free some room."
-            ) from None
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
+                (data / "opening.txt").write_text(opening, encoding="utf-8")
         for line in prepare.describe(manifest):
             watch.note(line)
         config = prepare.resolve_steps(config, manifest["train"])
-        checkpoint.write_text(
+        write_text(
             folder / "run.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         )
         return _go_on(config, base, folder, watch)
@@ -173,7 +160,7 @@ def _go_on(config: RunConfig, base: Base, folder: Path, watch: Watch) -> Path:
         "best_step": state.best_step,
     }
     _write_reports(config, state, result, folder)
-    checkpoint.write_text(folder / "result.json", json.dumps(result))
+    write_text(folder / "result.json", json.dumps(result))
     if state.skipped:
         watch.note(f"{state.skipped} steps gave no finite gradient and were skipped.")
     return folder
@@ -184,23 +171,13 @@ def _write_model(config: RunConfig, base: Base, module: PackedLM, folder: Path) 
     chosen = checkpoint.best(folder)
     if chosen is not None:
         checkpoint.load_weights(chosen, module.model)
-    aside, final = folder / ".model.tmp", folder / "model"
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        aside.mkdir()
+    with whole_folder(folder / "model", "The model") as model:
         module.model.set_attn_implementation("sdpa")  # what is stored must load without this kit
-        make_method(config.method).save(module.model.eval(), aside, config.base)
-        base.tokenizer.save(str(aside / "tokenizer.json"))
+        make_method(config.method).save(module.model.eval(), model, config.base)
+        base.tokenizer.save(str(model / "tokenizer.json"))
         opening = folder / "data" / "opening.txt"
         if opening.is_file():
-            shutil.copy(opening, aside / "opening.txt")
-        shutil.rmtree(final, ignore_errors=True)
-        aside.rename(final)
-    except OSError as error:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise TrainingError(
-            f"The model could not be written to {folder} ({error.strerror}); free some room and repeat."
-        ) from None
+            shutil.copy(opening, model / "opening.txt")
 
 
 def _write_reports(config: RunConfig, state: checkpoint.Progress, result: dict[str, Any], folder: Path) -> None:
