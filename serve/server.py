@@ -22,7 +22,7 @@ def run_server(settings: Settings, ready: Callable[[str], object] | None = None)
     Raises ServeError when the port cannot be had (before the model is loaded),
     and what loading raises: ModelError, ServeError.
     """
-    listening = _listen(settings.host, settings.port)
+    listening = listen(settings.host, settings.port)
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     failures: list[TextxferError] = []
@@ -46,7 +46,8 @@ def run_server(settings: Settings, ready: Callable[[str], object] | None = None)
         raise failures[0]
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address. Raises ServeError when it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

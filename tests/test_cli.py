@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,16 @@ def test_a_corpus_too_small_to_split(monkeypatch, capsys, tmp_path):
     (tmp_path / "a.txt").write_text("You open the gate and see the lamp. " * 6)
     line = fault(monkeypatch, capsys, "train", tmp_path / "a.txt", "--base", "starter", "--out", tmp_path / "r")
     assert "words" in line
+
+
+def test_a_port_in_use_is_told_before_the_training(monkeypatch, capsys, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        line = fault(monkeypatch, capsys, "demo", "--port", port, "--out", tmp_path / "demo")
+    assert f"Port {port}" in line and "--port" in line
+    assert not (tmp_path / "demo").exists()
 
 
 def test_what_is_no_run(monkeypatch, capsys, tmp_path):

@@ -19,6 +19,10 @@ def demo(
     from textxfer.cli.output import print_result, print_samples
     from textxfer.demo import run_demo
 
+    if serve and not json_:
+        from serve.server import listen
+
+        listen("127.0.0.1", port).close()  # a port in use is told before the training, not after
     run = run_demo(out, corpus=corpus, seed=seed, steps=steps)
     if not json_:
         print_samples(run)
