@@ -38,22 +38,24 @@ def stats(
 
 
 def _print_tables(rows: list[dict[str, Any]], rejected: list[Rejected]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
     figures = ("passages", "choices", "endings", "words", "tokens")
-    table = Table("story", "title", "author", "licence")
+    table = Table("story", "author", "licence", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in figures:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.show_footer = len(rows) > 1
     table.columns[0].footer = f"{len(rows)} stories"
-    for column, name in zip(table.columns[4:], figures, strict=True):
+    for column, name in zip(table.columns[3:], figures, strict=True):
         column.footer = f"{sum(row[name] for row in rows):,}"
     for row in rows:
         # Text: a story's title is never read as markup
-        told = [Text(row[name]) for name in ("id", "title", "author", "licence")]
+        label = Text.assemble(row["title"], "\n" if row["title"] else "", (row["id"], "dim"))
+        told = [label, Text(row["author"]), Text(row["licence"])]
         table.add_row(*told, *(f"{row[name]:,}" for name in figures))
     console.print(table)
     if rejected:
