@@ -88,7 +88,7 @@ class Live:
     @property
     def in_flight(self) -> int:
         """Requests that the engine works on or keeps waiting."""
-        return int(self.game.world.engine._scheduler._in_flight)
+        return int(self.game.world.engine.in_flight)
 
     def endless(self) -> dict[str, Any]:
         """Sampling that neither ends the text nor writes an action: thousands of tokens."""

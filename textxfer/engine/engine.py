@@ -104,6 +104,11 @@ class Engine:
             max_waiting=max_waiting,
         )
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that wait or are being answered."""
+        return self._scheduler.in_flight
+
     def encode(self, text: str) -> list[int]:
         """Token ids. A special token's name typed by someone stays text."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids

@@ -96,7 +96,7 @@ class Scheduler:
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
         self._active: deque[tuple[Job, Work]] = deque()
-        self._in_flight = 0
+        self.in_flight = 0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="textxfer-engine", daemon=True)
         self._thread.start()
@@ -106,12 +106,12 @@ class Scheduler:
         with self._changed:
             if self._closed:
                 raise EngineError("The engine is closed; load it anew.")
-            if self._in_flight >= self._max_active + self._max_waiting:
+            if self.in_flight >= self._max_active + self._max_waiting:
                 raise QueueFull(
                     f"{self._max_active} requests are at work and {self._max_waiting} wait, "
                     "which is all the queue holds; try again later."
                 )
-            self._in_flight += 1
+            self.in_flight += 1
             self._waiting.append(job)
             self._changed.notify()
 
@@ -148,7 +148,7 @@ class Scheduler:
             next(work)
         except StopIteration as done:
             with self._changed:
-                self._in_flight -= 1
+                self.in_flight -= 1
             job.put(done.value)
         else:
             self._active.append((job, work))
