@@ -125,3 +125,14 @@ def test_a_schedule_that_is_not_known_leaves_nothing_behind(corpus, tiny_base, t
             corpus, str(tiny_base), "full", out=tmp_path / "r", overrides=["schedule.name=cosin"], quiet=True
         )
     assert not (tmp_path / "r").exists()
+
+
+def test_the_dropout_of_an_adapter_is_its_own(corpus, tiny_base, tmp_path):
+    losses = []
+    for p in (0.0, 0.5):
+        method = {"name": "lora", "dropout": p}
+        options = {"out": tmp_path / str(p), "steps": 3, "overrides": [*QUICK, "optim.dropout=0.0"], "quiet": True}
+        run = textxfer.train(corpus, str(tiny_base), method, **options)
+        losses.append([m["loss"] for m in run.metrics() if "loss" in m])
+    assert losses[0][0] == losses[1][0]  # the adapter's second factor is still 0
+    assert losses[0][2] != losses[1][2]

@@ -18,6 +18,7 @@ from accelerate import Accelerator
 from textxfer.config import RunConfig, make_config, merge
 from textxfer.corpus.read import Reading
 from textxfer.corpus.split import Split
+from textxfer.corpus.tokens import TokenSet
 from textxfer.errors import TrainingError
 from textxfer.methods.base import make_method
 from textxfer.models.load import Base, find_base, load_base, set_dropout, tokenizer_file
@@ -121,12 +122,11 @@ def _go_on(config: RunConfig, base: Base, folder: Path, watch: Watch) -> Path:
     """Train from wherever ``folder`` is to the end, and write what is served."""
     assert config.precision.threads is not None
     torch.set_num_threads(config.precision.threads)
-    prepared = prepare.load_prepared(folder, config)
     torch.manual_seed(config.seed)  # new parameters (an adapter's) begin the same each time
     method = make_method(config.method)
     mark_embeddings(base.model)
+    set_dropout(base.model, config.optim.dropout)  # before the method adds layers with a dropout of their own
     attached = method.attach(base.model)
-    set_dropout(attached.model, config.optim.dropout)
     module = PackedLM(attached.model)
     mixed = {"float32": "no", "bf16": "bf16", "fp16": "fp16"}[config.precision.dtype]
     accelerator = Accelerator(cpu=prepare.device().type == "cpu", mixed_precision=mixed)
@@ -139,8 +139,8 @@ def _go_on(config: RunConfig, base: Base, folder: Path, watch: Watch) -> Path:
         config,
         module,
         attached.groups,
-        prepared.train,
-        prepared.validation,
+        TokenSet.load(folder / "data" / "train"),
+        TokenSet.load(folder / "data" / "validation"),
         folder,
         pad=base.end_of_text,
         accelerator=accelerator,
