@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,11 @@ def load_tokenizer(path: Path) -> Tokenizer:
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.encode_special_tokens = True
     return tokenizer
+
+
+def fingerprint(tokenizer: Tokenizer) -> str:
+    """sha256 of everything that decides how text becomes tokens."""
+    return hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
 
 
 def token_bytes(tokenizer: Tokenizer) -> np.ndarray:

@@ -30,7 +30,7 @@ import numpy as np
 from textxfer.corpus.render import pieces
 from textxfer.errors import CorpusError
 from textxfer.story import Playthrough
-from textxfer.tokenizer import token_bytes
+from textxfer.tokenizer import fingerprint, token_bytes
 
 if TYPE_CHECKING:
     import datasets
@@ -235,7 +235,7 @@ def write(
         "scored_bytes": sum(d.scored_bytes for d in docs),
         "fresh_tokens": sum(d.fresh for d in docs),
         "filled": round(positions / (len(rows) * context), 4),
-        "tokenizer_sha256": hashlib.sha256(tokenizer.to_str().encode()).hexdigest(),
+        "tokenizer_sha256": fingerprint(tokenizer),
         "ids_sha256": digest.hexdigest(),
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))

@@ -10,6 +10,7 @@ from textxfer.errors import ModelError
 from textxfer.evaluation.perplexity import Score, score
 from textxfer.models.load import Base, load_served
 from textxfer.runs import Run
+from textxfer.tokenizer import fingerprint
 from textxfer.training.batches import evaluation_blocks
 from textxfer.training.loss import PackedLM
 
@@ -26,19 +27,14 @@ def score_base(base: Base, run: Run) -> Score:
     """Any model with the run's tokenizer on the run's evaluation set. Raises ModelError."""
     config = RunConfig.model_validate(run.config)
     tokens = TokenSet.load(run.path / "data" / "validation")
-    import hashlib
-
-    if hashlib.sha256(base.tokenizer.to_str().encode()).hexdigest() != tokens.manifest["tokenizer_sha256"]:
+    if fingerprint(base.tokenizer) != tokens.manifest["tokenizer_sha256"]:
         raise ModelError(f"{base.name} has another tokenizer than {run.path}, so it cannot be judged on its tokens.")
     blocks = evaluation_blocks(tokens, config.data.eval_tokens)
     return score(PackedLM(base.model), tokens, blocks, pad=base.end_of_text)
 
 
-def score_text(base: Base, corpus: Path, *, scratch: Path, limit: int | None = None) -> Score:
-    """All the text of ``corpus``, nothing held out; tokens are written to ``scratch``.
-
-    limit: scored tokens at most, spread evenly. Raises CorpusError.
-    """
+def score_text(base: Base, corpus: Path, *, scratch: Path) -> Score:
+    """All the text of ``corpus``, nothing held out; tokens are written to ``scratch``. Raises CorpusError."""
     from textxfer.corpus import tokens as token_files
     from textxfer.corpus.read import read
     from textxfer.corpus.walk import covering_walks
@@ -47,5 +43,4 @@ def score_text(base: Base, corpus: Path, *, scratch: Path, limit: int | None = N
     made = token_files.write(
         walks, base.tokenizer, scratch, context=min(base.context, 1024), end_of_text=base.end_of_text
     )
-    blocks = list(range(len(made.blocks))) if limit is None else evaluation_blocks(made, limit)
-    return score(PackedLM(base.model), made, blocks, pad=base.end_of_text)
+    return score(PackedLM(base.model), made, range(len(made.blocks)), pad=base.end_of_text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from textxfer.corpus.tokens import TokenSet
-from textxfer.training.batches import collate
+from textxfer.training.batches import micro_batches
 from textxfer.training.loss import PackedLM
 
 
@@ -47,8 +47,7 @@ def score(module: PackedLM, tokens: TokenSet, blocks: Sequence[int], *, pad: int
     module.eval()
     nats, count, size = 0.0, 0, 0
     try:
-        for at in range(0, len(blocks), batch):
-            made = collate([tokens.blocks[i] for i in blocks[at : at + batch]], pad)
+        for made in micro_batches([tokens.blocks[i] for i in blocks], batch, pad):
             nats += float(module(made.to(device)).double())
             count += made.scored
             size += made.scored_bytes

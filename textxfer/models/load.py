@@ -192,7 +192,3 @@ def set_dropout(model: Any, p: float) -> None:
     for name, module in model.named_modules():
         if isinstance(module, Dropout):
             module.p = 0.0 if name.endswith("attn_dropout") else p
-
-
-def vocabulary(model: Any) -> int:
-    return int(model.get_output_embeddings().weight.shape[0])

@@ -77,10 +77,15 @@ def step_blocks(blocks: int, per_step: int, seed: int, step: int) -> list[int]:
     return chosen
 
 
-def step_batches(tokens: TokenSet, indices: Sequence[int], micro_batch: int, pad: int) -> Iterator[Batch]:
-    """The micro-batches of one step."""
-    for at in range(0, len(indices), micro_batch):
-        yield collate([tokens.blocks[i] for i in indices[at : at + micro_batch]], pad)
+def micro_batches(rows: Sequence[dict[str, Any]], size: int, pad: int) -> Iterator[Batch]:
+    """Blocks, ``size`` at once."""
+    for at in range(0, len(rows), size):
+        yield collate(rows[at : at + size], pad)
+
+
+def scored_tokens(pairs: Sequence[int]) -> int:
+    """Scored positions of a block, from its flat pairs [start, end)."""
+    return sum(pairs[1::2]) - sum(pairs[::2])
 
 
 def evaluation_blocks(tokens: TokenSet, limit: int) -> list[int]:
@@ -88,7 +93,7 @@ def evaluation_blocks(tokens: TokenSet, limit: int) -> list[int]:
 
     At least one block is taken, also where it alone holds more.
     """
-    counts = [sum(row[1::2]) - sum(row[::2]) for row in tokens.blocks["scored"]]
+    counts = [scored_tokens(pairs) for pairs in tokens.blocks["scored"]]
     total = sum(counts)
     if total <= limit:
         return list(range(len(counts)))

@@ -20,7 +20,7 @@ from textxfer.errors import TrainingError
 from textxfer.evaluation.perplexity import score
 from textxfer.methods.base import ParamGroup
 from textxfer.training import checkpoint
-from textxfer.training.batches import evaluation_blocks, step_batches, step_blocks
+from textxfer.training.batches import evaluation_blocks, micro_batches, scored_tokens, step_blocks
 from textxfer.training.journal import Journal, Watch
 from textxfer.training.loss import PackedLM
 from textxfer.training.optim import make_optimizers
@@ -139,13 +139,13 @@ def train_loop(
                         group["lr"] = optim.lr * group["lr_scale"] * factor
 
                 indices = step_blocks(len(train.blocks), per_step, config.seed, state.step)
-                batches = list(step_batches(train, indices[rank::world], optim.micro_batch, pad))
+                rows = [train.blocks[i] for i in indices]
                 # every process knows the step's tokens, so the sum is divided once and by the same number
-                scored = sum(sum(r["scored"][1::2]) - sum(r["scored"][::2]) for r in train.blocks.select(indices))
-                positions = sum(len(r["input_ids"]) for r in train.blocks.select(indices))
+                scored = sum(scored_tokens(row["scored"]) for row in rows)
+                positions = sum(len(row["input_ids"]) for row in rows)
 
                 nats = 0.0
-                for batch in batches:
+                for batch in micro_batches(rows[rank::world], optim.micro_batch, pad):
                     loss = running(batch.to(accelerator.device))  # summed over the batch's tokens
                     accelerator.backward(loss * (world / scored))  # DDP averages over processes
                     nats += float(loss.detach())

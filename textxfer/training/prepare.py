@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,6 @@ from textxfer.training.aside import write_text
 from textxfer.training.precision import choose_dtype
 
 PROMPTS = ("You open the gate.", "You are lost, and it is getting dark.")
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What the loop needs besides a model."""
-
-    config: RunConfig
-    train: token_files.TokenSet
-    validation: token_files.TokenSet
 
 
 def device() -> torch.device:
@@ -226,12 +217,3 @@ def new_folder(folder: Path) -> None:
         os.unlink(probe)
     except OSError as error:
         raise TrainingError(f"{folder} cannot be written to ({error.strerror}); choose another --out.") from None
-
-
-def load_prepared(folder: Path, config: RunConfig) -> Prepared:
-    data = folder / "data"
-    return Prepared(
-        config,
-        token_files.TokenSet.load(data / "train"),
-        token_files.TokenSet.load(data / "validation"),
-    )
